@@ -1,0 +1,67 @@
+//! The time that sessions go by.
+
+use std::{
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// The time that lifetimes are counted by: the system's, or one that a test moves.
+///
+/// Give the same clock to the middleware ([`SessionConfig::clock`](crate::SessionConfig::clock)) and to a store that
+/// counts time by itself, and a test skips a month at no cost.
+///
+/// ```
+/// # use std::time::Duration;
+/// use actix_typed_session::Clock;
+///
+/// let clock = Clock::default();
+/// let before = clock.now();
+/// let tests = Clock::manual();
+/// tests.advance(Duration::from_secs(31 * 24 * 60 * 60));
+/// assert!(tests.now() >= before + 31 * 24 * 60 * 60 * 1000);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    ahead: Option<Arc<AtomicU64>>,
+}
+
+impl Clock {
+    /// A clock that is the system's plus what [`advance`](Self::advance) added. Its clones move with it.
+    #[must_use]
+    pub fn manual() -> Self {
+        Self { ahead: Some(Arc::default()) }
+    }
+
+    /// Moves a [`manual`](Self::manual) clock, and all its clones, ahead. The system's clock stays as it is.
+    pub fn advance(&self, by: Duration) {
+        if let Some(ahead) = &self.ahead {
+            ahead.fetch_add(millis(by), Ordering::SeqCst);
+        }
+    }
+
+    /// Milliseconds since the Unix epoch, as other processes and machines count them too.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        millis(now).saturating_add(self.ahead())
+    }
+
+    /// Milliseconds since some moment in this process, never set back or forward by the system.
+    #[must_use]
+    pub fn elapsed(&self) -> u64 {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        millis(START.elapsed()).saturating_add(self.ahead())
+    }
+
+    fn ahead(&self) -> u64 {
+        self.ahead.as_ref().map_or(0, |ahead| ahead.load(Ordering::SeqCst))
+    }
+}
+
+/// A duration in whole milliseconds, rounded up, so that an expiry is never earlier than asked.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,87 @@
+//! The typed sessions that this program has used: no two of them may mean different things by one field.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{LazyLock, OnceLock, PoisonError, RwLock},
+};
+
+use crate::{
+    data::{Guard, Schema},
+    error::SessionError,
+};
+
+/// Whether a type clashes with another, found at its first use and remembered.
+#[derive(Debug, Default)]
+pub struct Registration(OnceLock<Result<(), String>>);
+
+impl Registration {
+    /// Not used yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+/// Notes that a type is used; an error if it and another type mean different things by one name.
+pub(crate) fn register(schema: &'static Schema) -> Result<(), SessionError> {
+    let outcome = schema.registration.0.get_or_init(|| {
+        let mut registry = REGISTRY.write().unwrap_or_else(PoisonError::into_inner);
+        registry.add(schema)
+    });
+    outcome.clone().map_err(|message| SessionError::Usage(Cow::Owned(message)))
+}
+
+/// What a change of this field does, by the types that this program has used.
+pub(crate) fn guard(field: &str) -> Guard {
+    let registry = REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
+    registry.fields.get(field).map_or(Guard::None, |(_, guard)| *guard)
+}
+
+static REGISTRY: LazyLock<RwLock<Registry>> = LazyLock::new(RwLock::default);
+
+#[derive(Default)]
+struct Registry {
+    keys: HashMap<&'static str, &'static Schema>,
+    fields: HashMap<&'static str, (&'static Schema, Guard)>,
+}
+
+impl Registry {
+    fn add(&mut self, schema: &'static Schema) -> Result<(), String> {
+        let shared = |other: &Schema| other.key == schema.key && other.explicit_key && schema.explicit_key;
+        if let Some(other) = self.keys.get(schema.key).filter(|other| !shared(other)) {
+            return Err(format!(
+                "`{}` and `{}` have the same key `{}`: give one of them another by `#[session(key = \"…\")]`, or write \
+                 the key on both if they mean to share their fields",
+                other.type_name, schema.type_name, schema.key
+            ));
+        }
+        let names = || {
+            schema.fields.iter().flat_map(|field| {
+                [field.name].into_iter().chain(field.aliases.iter().copied()).map(|name| (name, field.guard))
+            })
+        };
+        for (name, guard) in names() {
+            match self.fields.get(name) {
+                Some((other, _)) if !shared(other) => {
+                    return Err(format!(
+                        "`{}` and `{}` both store a field `{name}`",
+                        other.type_name, schema.type_name
+                    ));
+                }
+                Some((other, theirs)) if *theirs != guard => {
+                    return Err(format!(
+                        "field `{name}` is marked `owner` or `rotate` in one of `{}` and `{}`, and not in the other",
+                        other.type_name, schema.type_name
+                    ));
+                }
+                _ => {}
+            }
+        }
+        self.keys.entry(schema.key).or_insert(schema);
+        for (name, guard) in names() {
+            self.fields.insert(name, (schema, guard));
+        }
+        Ok(())
+    }
+}

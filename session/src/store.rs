@@ -1,0 +1,204 @@
+//! [`SessionStore`]: what a backend promises, and the stores that come with the crate.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+pub use async_trait::async_trait;
+use bytes::Bytes;
+
+pub use crate::error::{StoreError, StoreErrorKind};
+
+#[cfg(feature = "filesystem")]
+mod filesystem;
+#[cfg(feature = "memory")]
+mod memory;
+mod null;
+#[cfg(feature = "redis")]
+mod redis;
+
+#[cfg(feature = "filesystem")]
+pub use self::filesystem::FilesystemStore;
+#[cfg(feature = "memory")]
+pub use self::memory::MemoryStore;
+pub use self::null::NullStore;
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
+
+/// A compare-and-swap map from short keys to bytes with an expiry: all that a backend has to be.
+///
+/// Merging, rotating, owners and expiry rules are written once, above this trait, so that a new backend is about a
+/// hundred lines: `examples/custom_store.rs` is one. These rules must hold; each is a function of the same name in
+/// `testing` (feature `testing`), ready to run against your store.
+///
+/// | | rule |
+/// |---|---|
+/// | S1 | [`load`](Self::load) never returns an expired record, however late the backend sweeps |
+/// | S2 | [`create`](Self::create) never overwrites: over a live key it is [`Taken`](Created::Taken) and changes nothing |
+/// | S3 | [`update`](Self::update) replaces bytes, version and expiry only if the record is live and at `expected`; otherwise it changes nothing and says [`Conflict`](Updated::Conflict) with the current record, or [`Gone`](Updated::Gone) |
+/// | S4 | nothing but `create` ever makes a record: what ended stays ended |
+/// | S5 | of N concurrent updates at one version exactly one is [`Done`](Updated::Done) |
+/// | S6 | [`touch`](Self::touch) moves only the expiry, of a live record only, and never backwards; it may change the version |
+/// | S7 | [`delete`](Self::delete) is idempotent |
+/// | S8 | bytes come back exactly, whatever they are, up to the store's stated limit; over it [`TooLarge`](StoreErrorKind::TooLarge), with nothing written |
+/// | S9 | an expiry is never earlier than asked, never "never", at most 2 s late: 300 ms, 31 days, 10 years |
+/// | S10 | two prefixes never see each other; a key may hold `*`, `%`, `{`, quotes, unicode |
+/// | S11 | a backend that is down, hangs or answers nonsense is an `Err` within the timeout, never `None` |
+/// | S12 | dropping any of its futures half-way never makes a later call wrong |
+/// | S13 | [`delete_expired`](Self::delete_expired) deletes at most `limit` expired records, never a live one, and a call's work is bounded |
+/// | S14 | reads see acknowledged writes |
+/// | S15 | [`migrate`](Self::migrate) may run twice and concurrently without harm |
+/// | S16 | conditional writes are never retried inside: a write whose outcome is unknown is [`OutcomeUnknown`](StoreErrorKind::OutcomeUnknown) |
+///
+/// ```
+/// # #[actix_web::main] async fn main() -> Result<(), actix_typed_session::store::StoreError> {
+/// use actix_typed_session::store::{Created, MemoryStore, Record, SessionStore, Updated, Version};
+/// use std::time::Duration;
+///
+/// let store = MemoryStore::default();
+/// let first = Record::new("one", Duration::from_secs(60));
+/// assert_eq!(store.create("session:1", &first).await?, Created::Created);
+///
+/// let second = Record::new("two", Duration::from_secs(60));
+/// assert_eq!(store.update("session:1", &second, &first.version).await?, Updated::Done);
+/// // the version has moved on, so the same expectation fails, and says what is there now
+/// let Updated::Conflict(now) = store.update("session:1", &second, &first.version).await? else { panic!() };
+/// assert_eq!(now.bytes, "two");
+/// # Ok(()) }
+/// ```
+#[async_trait]
+pub trait SessionStore: Send + Sync + 'static {
+    /// The live record under `key`; its `expires_in` is what remains.
+    async fn load(&self, key: &str) -> Result<Option<Record>, StoreError>;
+
+    /// Stores `record` under a key that has none.
+    async fn create(&self, key: &str, record: &Record) -> Result<Created, StoreError>;
+
+    /// Replaces the live record under `key` if its version is `expected`.
+    async fn update(&self, key: &str, record: &Record, expected: &Version) -> Result<Updated, StoreError>;
+
+    /// Moves the expiry of a live record to `expires_in` from now, if that is later; `false` where there is none.
+    async fn touch(&self, key: &str, expires_in: Duration) -> Result<bool, StoreError>;
+
+    /// Removes the record under `key`, if there is one.
+    async fn delete(&self, key: &str) -> Result<(), StoreError>;
+
+    /// Deletes at most `limit` expired records and says how many; 0 where the backend expires them by itself.
+    ///
+    /// A call's work is bounded, so it may return less than `limit` while there is more: a sweep calls it again.
+    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError>;
+
+    /// Asks the backend for an answer, any answer.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Makes the tables, indexes or rules that the store needs. Nothing, by default.
+    async fn migrate(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// A store for the runtime that calls, with a connection of its own, so that no request waits for another thread.
+    ///
+    /// Called once a worker, on the worker's runtime. `None`, the default, means that this one may be shared by all.
+    fn for_worker(&self) -> Option<Arc<dyn SessionStore>> {
+        None
+    }
+
+    /// The backend's name in events, such as `redis`.
+    fn name(&self) -> &'static str;
+
+    /// Whether the records live in this process alone, so that a second store of the kind would not see them.
+    fn is_local(&self) -> bool {
+        false
+    }
+}
+
+/// What a store keeps for one key: opaque bytes, a version, an expiry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Which write this is.
+    pub version: Version,
+    /// The contents, which mean nothing to a store.
+    pub bytes: Bytes,
+    /// How long the record lives: from the write on when it is written, from now on when it is loaded.
+    pub expires_in: Duration,
+}
+
+impl Record {
+    /// A record with a new random version.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use actix_typed_session::store::Record;
+    /// let one = Record::new("same bytes", Duration::from_secs(60));
+    /// let two = Record::new("same bytes", Duration::from_secs(60));
+    /// assert_ne!(one.version, two.version);
+    /// ```
+    #[must_use]
+    pub fn new(bytes: impl Into<Bytes>, expires_in: Duration) -> Self {
+        Self { version: Version::random(), bytes: bytes.into(), expires_in }
+    }
+}
+
+/// A random write id: made for each write, never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Version([u8; Version::LEN]);
+
+impl Version {
+    /// The length of a version in bytes.
+    pub const LEN: usize = 16;
+
+    /// A version that was never used before.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::Version;
+    /// assert_ne!(Version::random(), Version::random());
+    /// ```
+    #[must_use]
+    pub fn random() -> Self {
+        Self(rand::random())
+    }
+
+    /// The version that was stored as these bytes.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::Version;
+    /// let version = Version::random();
+    /// assert_eq!(Version::from_bytes(*version.as_bytes()), version);
+    /// ```
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes to store.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Version({:032x})", u128::from_be_bytes(self.0))
+    }
+}
+
+/// What [`SessionStore::create`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Created {
+    /// The record was stored.
+    Created,
+    /// There is a live record under this key, and it was left as it is.
+    Taken,
+}
+
+/// What [`SessionStore::update`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Updated {
+    /// The record was replaced.
+    Done,
+    /// The record is at another version, and was left as it is: this one.
+    Conflict(Record),
+    /// There is no live record under this key.
+    Gone,
+}

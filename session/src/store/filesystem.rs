@@ -1,0 +1,5 @@
+//! [`FilesystemStore`].
+
+/// To be written.
+#[derive(Debug)]
+pub struct FilesystemStore;

@@ -1,0 +1,5 @@
+//! [`MemoryStore`].
+
+/// To be written.
+#[derive(Debug)]
+pub struct MemoryStore;

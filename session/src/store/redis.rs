@@ -1,0 +1,5 @@
+//! [`RedisStore`].
+
+/// To be written.
+#[derive(Debug)]
+pub struct RedisStore;
