@@ -1,14 +1,18 @@
 //! Server-side sessions for actix-web, typed by a derive.
 
 mod clock;
+mod config;
+mod cookie;
 mod data;
 mod error;
 mod json;
 mod registry;
 pub mod store;
+mod token;
 
 pub use self::{
     clock::Clock,
+    config::{SameSite, SessionConfig},
     data::SessionData,
     error::{ConfigError, SessionError},
 };

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 pub use crate::error::{StoreError, StoreErrorKind};
 
+mod build;
 #[cfg(feature = "filesystem")]
 mod filesystem;
 #[cfg(feature = "memory")]
@@ -15,6 +16,7 @@ mod null;
 #[cfg(feature = "redis")]
 mod redis;
 
+pub(crate) use self::build::{StoreKind, StoreSettings, Url};
 #[cfg(feature = "filesystem")]
 pub use self::filesystem::FilesystemStore;
 #[cfg(feature = "memory")]

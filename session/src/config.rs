@@ -1,0 +1,348 @@
+//! [`SessionConfig`]: every setting, from code, from the environment or from a serde source.
+
+use std::{fmt, ops::RangeInclusive, time::Duration};
+
+use crate::{
+    clock::Clock,
+    cookie::{CookieRules, check_name, check_path, hostname},
+    error::ConfigError,
+    store::StoreSettings,
+};
+
+mod keys;
+mod parse;
+mod sources;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const LIFETIME_MAX: Duration = Duration::from_secs(36_500 * DAY.as_secs());
+const KEY_CHARS_MIN: usize = 32;
+
+/// The settings of a session middleware.
+///
+/// A setting is made in code by the method, in the environment by [`from_env`](Self::from_env), or in any serde source
+/// (TOML, JSON, figment, config), where the keys are in upper or lower case and the values are strings, numbers, booleans
+/// or lists of strings. What is not set has its default. The methods come after the source, so that code has the last word:
+///
+/// ```
+/// use actix_typed_session::{SameSite, SessionConfig};
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), actix_typed_session::ConfigError> {
+/// let config = SessionConfig::from_vars([("SESSION_COOKIE_NAME", "sid"), ("PERMANENT_SESSION_LIFETIME", "12h")])?
+///     .cookie_same_site(SameSite::Strict)
+///     .idle_timeout(Duration::from_secs(30 * 60));
+/// # let _ = config; Ok(()) }
+/// ```
+///
+/// A value that can't be honoured is a [`ConfigError`] that names the key, the value and what is accepted: from a source
+/// where one value is wrong by itself, and from the middleware, when it is built, where values contradict each other.
+///
+#[doc = include_str!("config/keys.md")]
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SessionConfig {
+    pub(crate) cookie_name: String,
+    pub(crate) cookie_domain: Option<String>,
+    pub(crate) cookie_path: String,
+    pub(crate) http_only: bool,
+    pub(crate) secure: bool,
+    pub(crate) same_site: SameSite,
+    pub(crate) partitioned: bool,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) absolute_lifetime: Option<Duration>,
+    pub(crate) permanent: bool,
+    pub(crate) refresh: bool,
+    pub(crate) use_signer: bool,
+    pub(crate) secret_keys: Vec<Secret<Vec<u8>>>,
+    pub(crate) encryption_keys: Vec<Secret<[u8; 32]>>,
+    pub(crate) key_prefix: String,
+    pub(crate) id_length: usize,
+    pub(crate) max_bytes: usize,
+    pub(crate) store_timeout: Duration,
+    pub(crate) cleanup_n_requests: Option<u32>,
+    pub(crate) clock: Clock,
+    pub(crate) store: StoreSettings,
+}
+
+impl SessionConfig {
+    /// The defaults, which are safe for production over HTTPS and work on `localhost` without.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The cookie's name, without its prefix. Default: `session`, which is sent as `__Host-session`.
+    ///
+    /// The prefix follows from the attributes, and makes browsers enforce them: `__Host-` with `Secure`, the path `/` and no
+    /// domain; `__Secure-` with `Secure` otherwise; none without. A name that has a fitting prefix is taken as it is. Only
+    /// the cookie with the prefix is read: whoever changes the attributes signs everybody out.
+    pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
+        self.cookie_name = name.into();
+        self
+    }
+
+    /// The domain whose hosts all get the cookie. Default: none, so that only the host that set it gets it.
+    ///
+    /// With one, each of its hosts can read and replace the visitor's session: leave it out unless they are all yours.
+    pub fn cookie_domain(mut self, domain: impl Into<String>) -> Self {
+        self.cookie_domain = Some(domain.into());
+        self
+    }
+
+    /// The path below which the cookie is sent. Default: `/`. It keeps nothing apart: scripts of one host see each other.
+    pub fn cookie_path(mut self, path: impl Into<String>) -> Self {
+        self.cookie_path = path.into();
+        self
+    }
+
+    /// Whether the cookie is hidden from scripts. Default: true. Without it one injected script takes the session away.
+    pub fn cookie_http_only(mut self, on: bool) -> Self {
+        self.http_only = on;
+        self
+    }
+
+    /// Whether the cookie is sent over HTTPS only. Default: true; browsers make an exception for `http://localhost`.
+    ///
+    /// Without it, whoever is on the visitor's network reads the token.
+    pub fn cookie_secure(mut self, on: bool) -> Self {
+        self.secure = on;
+        self
+    }
+
+    /// On which requests from other sites the cookie is sent. Default: [`SameSite::Lax`].
+    pub fn cookie_same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// Whether a page that embeds this site has a session of its own for it (CHIPS). Default: false. Needs `Secure`.
+    pub fn cookie_partitioned(mut self, on: bool) -> Self {
+        self.partitioned = on;
+        self
+    }
+
+    /// A session ends when it was not used for so long. Default: 31 days. More than 0, at most 36500 days.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// A session ends at this age, whatever its use. Default: 90 days. `None`: never by age.
+    ///
+    /// It limits what a stolen token is worth. More than 0, at most 36500 days; where it is shorter than the idle
+    /// timeout, it comes first.
+    pub fn absolute_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
+        self.absolute_lifetime = lifetime.into();
+        self
+    }
+
+    /// Whether the cookie outlives the browser. Default: true. The record keeps its lifetimes either way.
+    pub fn permanent(mut self, on: bool) -> Self {
+        self.permanent = on;
+        self
+    }
+
+    /// Whether reading keeps a session alive. Default: true. Costs at most one `touch` per tenth of the idle timeout.
+    pub fn refresh_each_request(mut self, on: bool) -> Self {
+        self.refresh = on;
+        self
+    }
+
+    /// Signs the cookie with HMAC-SHA256, so that forged tokens never reach the store. Default: off.
+    ///
+    /// The newest key first: it signs, and all of them verify. Each has at least 32 bytes, from a random source. Without any,
+    /// the middleware fails to build.
+    pub fn signing_keys<K: Into<Vec<u8>>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        self.use_signer = true;
+        self.secret_keys = keys.into_iter().map(|key| Secret(key.into())).collect();
+        self
+    }
+
+    /// Encrypts the records with XChaCha20-Poly1305 (feature `encryption`). Default: off.
+    ///
+    /// The newest key first: it encrypts, and all of them decrypt. A record that none of them opens, or that was
+    /// stored without, is unknown: setting the first key or dropping an old one too early signs visitors out.
+    pub fn encryption_keys(mut self, keys: impl IntoIterator<Item = [u8; 32]>) -> Self {
+        self.encryption_keys = keys.into_iter().map(Secret).collect();
+        self
+    }
+
+    /// What the keys in the store begin with. Default: `session:`. At most 128 bytes, no control characters.
+    ///
+    /// Two applications over one store need two prefixes: with one they share their sessions.
+    pub fn key_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.key_prefix = prefix.into();
+        self
+    }
+
+    /// The bytes of randomness in a new token's secret. Default: 32. 16 to 64; tokens of other lengths stay valid.
+    pub fn id_length(mut self, bytes: usize) -> Self {
+        self.id_length = bytes;
+        self
+    }
+
+    /// The bytes that a session's fields may have. Default: 256 KiB. 1 KiB to 1 GiB.
+    ///
+    /// Checked when a change is saved: a larger one fails and leaves the old record as it is.
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// How long one call to the store may take. Default: 2 s. 1 ms to 1 h; saving a request's changes may take twice that.
+    pub fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.store_timeout = timeout;
+        self
+    }
+
+    /// One in so many requests that use a session also deletes expired records. Default: 0, none.
+    ///
+    /// For stores that don't expire records by themselves. That request waits for it: a sweeper of its own is preferable.
+    pub fn cleanup_every_n_requests(mut self, requests: u32) -> Self {
+        self.cleanup_n_requests = (requests > 0).then_some(requests);
+        self
+    }
+
+    /// The time that lifetimes are counted by. Default: the system's. A test gives one that it moves.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Whether the settings can be honoured, each by itself and all together.
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        self.validate_each()?;
+        if self.use_signer && self.secret_keys.iter().any(|key| key.0.len() < KEY_CHARS_MIN) {
+            return Err(ConfigError::new(
+                "SESSION_SECRET_KEYS",
+                format_args!(
+                    "(or `SECRET_KEY`) holds a key that is too short: accepted are {KEY_CHARS_MIN} characters or more"
+                ),
+            ));
+        }
+        CookieRules::new(self).map(drop)
+    }
+
+    /// Whether each setting is valid by itself, as far as a source can tell before the code had its word.
+    fn validate_each(&self) -> Result<(), ConfigError> {
+        check_name(&self.cookie_name)?;
+        check_path(&self.cookie_path)?;
+        self.cookie_domain.as_deref().map(hostname).transpose()?;
+        let lifetime = |key, value: Duration, none| {
+            let accepted = format!("accepted are more than 0 seconds and at most 36500 days{none}");
+            in_range(key, value, Duration::from_nanos(1)..=LIFETIME_MAX, Spelled(value), &accepted)
+        };
+        lifetime("PERMANENT_SESSION_LIFETIME", self.idle_timeout, "")?;
+        if let Some(absolute) = self.absolute_lifetime {
+            lifetime("SESSION_ABSOLUTE_LIFETIME", absolute, ", or `none`")?;
+        }
+        if !self.encryption_keys.is_empty() && !cfg!(feature = "encryption") {
+            return Err(ConfigError::new(
+                "SESSION_ENCRYPTION_KEYS",
+                "needs the feature `encryption` of actix-typed-session, which this program is built without",
+            ));
+        }
+        if self.key_prefix.len() > 128 || self.key_prefix.chars().any(char::is_control) {
+            let accepted = "accepted are at most 128 bytes without control characters";
+            return Err(ConfigError::bad_value("SESSION_KEY_PREFIX", self.key_prefix.escape_debug(), accepted));
+        }
+        let (length, bytes, timeout) = (self.id_length, self.max_bytes, self.store_timeout);
+        in_range("SESSION_ID_LENGTH", length, 16..=64, length, "accepted are 16 to 64 bytes")?;
+        in_range("SESSION_MAX_BYTES", bytes, 1 << 10..=1 << 30, bytes, "accepted are 1KiB to 1GiB")?;
+        let timeouts = Duration::from_millis(1)..=Duration::from_secs(60 * 60);
+        in_range("SESSION_STORE_TIMEOUT", timeout, timeouts, Spelled(timeout), "accepted are 1ms to 1h")
+    }
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            cookie_name: "session".to_owned(),
+            cookie_domain: None,
+            cookie_path: "/".to_owned(),
+            http_only: true,
+            secure: true,
+            same_site: SameSite::Lax,
+            partitioned: false,
+            idle_timeout: 31 * DAY,
+            absolute_lifetime: Some(90 * DAY),
+            permanent: true,
+            refresh: true,
+            use_signer: false,
+            secret_keys: Vec::new(),
+            encryption_keys: Vec::new(),
+            key_prefix: "session:".to_owned(),
+            id_length: 32,
+            max_bytes: 256 << 10,
+            store_timeout: Duration::from_secs(2),
+            cleanup_n_requests: None,
+            clock: Clock::default(),
+            store: StoreSettings::default(),
+        }
+    }
+}
+
+/// On which requests from other sites a browser sends the cookie.
+///
+/// ```
+/// use actix_typed_session::{SameSite, SessionConfig};
+///
+/// let config = SessionConfig::new().cookie_same_site(SameSite::Strict);
+/// # let _ = config;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SameSite {
+    /// On none: a link from another site shows the visitor signed out.
+    Strict,
+    /// When a link is followed, not for forms, scripts and embedded pages.
+    Lax,
+    /// On all, which needs `Secure`, and a defence against request forgery in the app.
+    None,
+}
+
+impl SameSite {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "Strict",
+            Self::Lax => "Lax",
+            Self::None => "None",
+        }
+    }
+}
+
+impl fmt::Display for SameSite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A value that `Debug` does not show.
+#[derive(Clone)]
+pub(crate) struct Secret<T>(pub(crate) T);
+
+impl<T> fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// A duration as the sources spell it.
+struct Spelled(Duration);
+
+impl fmt::Display for Spelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_zero() { f.write_str("0s") } else { write!(f, "{:?}", self.0) }
+    }
+}
+
+fn in_range<T: PartialOrd + Copy>(
+    key: &'static str,
+    value: T,
+    range: RangeInclusive<T>,
+    shown: impl fmt::Display,
+    accepted: &str,
+) -> Result<(), ConfigError> {
+    if range.contains(&value) { Ok(()) } else { Err(ConfigError::bad_value(key, shown, accepted)) }
+}
+
+#[cfg(test)]
+mod tests;

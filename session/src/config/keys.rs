@@ -1,0 +1,180 @@
+//! The table of settings that the environment and serde sources share.
+
+use crate::{
+    config::{SameSite, Secret, SessionConfig, parse::Value},
+    error::ConfigError,
+    store::{StoreKind, Url},
+};
+
+/// A setting by its name in a source.
+pub(super) struct Setting {
+    pub(super) name: &'static str,
+    /// Other names, which count where the name is not set.
+    pub(super) aliases: &'static [&'static str],
+    pub(super) apply: Apply,
+}
+
+type Apply = fn(&mut SessionConfig, &Value<'_>) -> Result<(), ConfigError>;
+
+impl Setting {
+    /// Its names, in the order in which they count.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        [self.name].into_iter().chain(self.aliases.iter().copied())
+    }
+}
+
+/// Every setting, in the order in which they apply.
+pub(super) const SETTINGS: &[Setting] = &[
+    setting("SESSION_TYPE", |config, value| store_kind(value).map(|kind| config.store.kind = kind)),
+    setting("SESSION_COOKIE_NAME", |config, value| value.text().map(|name| config.cookie_name = name.into())),
+    setting("SESSION_COOKIE_DOMAIN", |config, value| {
+        value.none_or(|value| value.text().map(Into::into)).map(|domain| config.cookie_domain = domain)
+    }),
+    setting("SESSION_COOKIE_PATH", |config, value| value.text().map(|path| config.cookie_path = path.into())),
+    setting("SESSION_COOKIE_HTTPONLY", |config, value| value.flag().map(|on| config.http_only = on)),
+    setting("SESSION_COOKIE_SECURE", |config, value| value.flag().map(|on| config.secure = on)),
+    setting("SESSION_COOKIE_SAMESITE", |config, value| {
+        let all = [SameSite::Strict, SameSite::Lax, SameSite::None].map(|same_site| (same_site.as_str(), same_site));
+        value.choice(&all, "accepted are `Strict`, `Lax` and `None`").map(|same_site| config.same_site = same_site)
+    }),
+    setting("SESSION_COOKIE_PARTITIONED", |config, value| value.flag().map(|on| config.partitioned = on)),
+    setting("PERMANENT_SESSION_LIFETIME", |config, value| value.duration("").map(|time| config.idle_timeout = time)),
+    setting("SESSION_ABSOLUTE_LIFETIME", |config, value| {
+        value.none_or(|value| value.duration(", or `none`")).map(|time| config.absolute_lifetime = time)
+    }),
+    setting("SESSION_PERMANENT", |config, value| value.flag().map(|on| config.permanent = on)),
+    setting("SESSION_REFRESH_EACH_REQUEST", |config, value| value.flag().map(|on| config.refresh = on)),
+    setting("SESSION_USE_SIGNER", |config, value| value.flag().map(|on| config.use_signer = on)),
+    Setting {
+        name: "SESSION_SECRET_KEYS",
+        aliases: &["SECRET_KEY"],
+        apply: |config, value| {
+            let bytes = |key: Secret<String>| Secret(key.0.into_bytes());
+            value.ring().map(|keys| config.secret_keys = keys.into_iter().map(bytes).collect())
+        },
+    },
+    setting("SESSION_ENCRYPTION_KEYS", |config, value| {
+        value.ring_of_32_bytes().map(|keys| config.encryption_keys = keys)
+    }),
+    setting("SESSION_KEY_PREFIX", |config, value| value.text().map(|prefix| config.key_prefix = prefix.into())),
+    setting("SESSION_ID_LENGTH", |config, value| value.integer(16..=64, "").map(|bytes| config.id_length = bytes)),
+    setting("SESSION_MAX_BYTES", |config, value| value.bytes().map(|bytes| config.max_bytes = bytes)),
+    setting("SESSION_STORE_TIMEOUT", |config, value| value.duration("").map(|time| config.store_timeout = time)),
+    setting("SESSION_LIMIT_PER_OWNER", |_, value| Err(value.bad("this version does not have that setting yet"))),
+    setting("SESSION_CLEANUP_N_REQUESTS", |config, value| {
+        let requests = value.none_or(|value| value.integer(0..=u32::MAX.into(), ", or `none`"))?;
+        config.cleanup_n_requests = requests.filter(|requests| *requests > 0);
+        Ok(())
+    }),
+    setting("SESSION_AUTODELETE", |config, value| {
+        if value.flag()? {
+            config.cleanup_n_requests = Some(1);
+        }
+        Ok(())
+    }),
+    setting("SESSION_SERIALIZATION_FORMAT", |_, value| value.choice(&[("json", ())], "accepted is `json`")),
+    setting("SESSION_REDIS", |config, value| {
+        let url = value.text()?;
+        if !["redis://", "rediss://", "redis+unix://", "unix://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(value.bad_secret("accepted is a URL such as `redis://127.0.0.1:6379/0`"));
+        }
+        config.store.redis_url = Some(Url(url.into()));
+        Ok(())
+    }),
+    setting("SESSION_REDIS_HOST", |config, value| {
+        let host = value.text()?;
+        if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte)) {
+            return Err(value.bad_secret("accepted is a host name or an address; a URL goes into `SESSION_REDIS`"));
+        }
+        config.store.redis_host = host.into();
+        Ok(())
+    }),
+    setting("SESSION_REDIS_PORT", |config, value| {
+        value.integer(1..=u16::MAX.into(), "").map(|port| config.store.redis_port = port)
+    }),
+    setting("SESSION_FILE_DIR", |config, value| {
+        let dir = value.text()?;
+        if dir.trim().is_empty() || dir.contains('\0') {
+            return Err(value.bad("accepted is the path of a directory"));
+        }
+        config.store.file_dir = dir.into_owned().into();
+        Ok(())
+    }),
+    setting("SESSION_FILE_THRESHOLD", |config, value| {
+        let files = value.none_or(|value| value.integer(1..=1_000_000_000, ", or `none`"))?;
+        config.store.file_threshold = files;
+        Ok(())
+    }),
+    setting("SESSION_FILE_MODE", |config, value| value.mode().map(|mode| config.store.file_mode = mode)),
+    later("SESSION_MEMCACHED"),
+    later("SESSION_CACHELIB"),
+    later("SESSION_MONGODB"),
+    later("SESSION_MONGODB_DB"),
+    later("SESSION_MONGODB_COLLECT"),
+    Setting {
+        name: "SESSION_SQL",
+        aliases: &["SESSION_SQLALCHEMY", "SQLALCHEMY_DATABASE_URI"],
+        apply: of_a_later_store,
+    },
+    Setting { name: "SESSION_SQL_TABLE", aliases: &["SESSION_SQLALCHEMY_TABLE"], apply: of_a_later_store },
+    Setting { name: "SESSION_SQL_SCHEMA", aliases: &["SESSION_SQLALCHEMY_SCHEMA"], apply: of_a_later_store },
+    later("SESSION_SQLALCHEMY_SEQUENCE"),
+    later("SESSION_SQLALCHEMY_BIND_KEY"),
+    later("SESSION_PEEWEE_CONFIG"),
+    later("SESSION_PEEWEE_TABLE"),
+    later("SESSION_ELASTICSEARCH"),
+    later("SESSION_ELASTICSEARCH_HOST"),
+    later("SESSION_ELASTICSEARCH_INDEX"),
+    later("SESSION_DYNAMODB"),
+    later("SESSION_DYNAMODB_TABLE"),
+    later("SESSION_DYNAMODB_ENDPOINT"),
+    later("SESSION_DYNAMODB_REGION"),
+    later("SESSION_DYNAMODB_KEY_ID"),
+    later("SESSION_DYNAMODB_SECRET"),
+    later("SESSION_FIRESTORE"),
+    later("SESSION_FIRESTORE_COLLECT"),
+    later("GCLOUD_APP_PROJECT_ID"),
+];
+
+const fn setting(name: &'static str, apply: Apply) -> Setting {
+    Setting { name, aliases: &[], apply }
+}
+
+const fn later(name: &'static str) -> Setting {
+    setting(name, of_a_later_store)
+}
+
+/// Nothing: `SESSION_TYPE` can't name that store yet, and the settings of a store that is not named don't matter.
+fn of_a_later_store(_: &mut SessionConfig, _: &Value<'_>) -> Result<(), ConfigError> {
+    Ok(())
+}
+
+fn store_kind(value: &Value<'_>) -> Result<StoreKind, ConfigError> {
+    const HERE: &[(&str, Option<StoreKind>)] = &[
+        ("null", Some(StoreKind::Null)),
+        ("memory", Some(StoreKind::Memory)),
+        ("filesystem", Some(StoreKind::Filesystem)),
+        ("redis", Some(StoreKind::Redis)),
+        ("memcached", None),
+        ("cache", None),
+        ("cachelib", None),
+        ("mongodb", None),
+        ("sql", None),
+        ("sqlalchemy", None),
+        ("orm", None),
+        ("peewee", None),
+        ("elasticsearch", None),
+        ("datastore", None),
+        ("firestore", None),
+        ("dynamodb", None),
+    ];
+    let accepted = "accepted are `null`, `memory`, `filesystem` and `redis`";
+    let kind = value.choice(HERE, accepted)?;
+    let kind = kind.ok_or_else(|| value.bad(format!("this version does not have that store yet; {accepted}")))?;
+    match kind.feature() {
+        Some((feature, false)) => Err(value.bad(format!(
+            "that needs the feature `{feature}` of actix-typed-session, which this program is built without"
+        ))),
+        _ => Ok(kind),
+    }
+}

@@ -1,0 +1,170 @@
+//! The store that the settings name.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use crate::{
+    config::SessionConfig,
+    error::ConfigError,
+    store::{NullStore, SessionStore},
+};
+
+impl SessionConfig {
+    /// The store that `SESSION_TYPE` names, made of its settings: [`NullStore`] where none is named.
+    ///
+    /// It opens no connection yet. An error where the store can't be made of its settings.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    ///
+    /// # fn main() -> Result<(), actix_typed_session::ConfigError> {
+    /// let store = SessionConfig::from_vars([("SESSION_TYPE", "null")])?.store()?;
+    /// assert_eq!(store.name(), "null");
+    /// # Ok(()) }
+    /// ```
+    pub fn store(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
+        match self.store.kind {
+            StoreKind::Null => Ok(Arc::new(NullStore)),
+            StoreKind::Memory => self.memory(),
+            StoreKind::Filesystem => self.filesystem(),
+            StoreKind::Redis => self.redis(),
+        }
+    }
+
+    #[cfg(feature = "memory")]
+    fn memory(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
+        Err(missing("memory"))
+    }
+
+    #[cfg(not(feature = "memory"))]
+    fn memory(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
+        Err(missing("memory"))
+    }
+
+    #[cfg(feature = "filesystem")]
+    fn filesystem(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
+        Err(missing("filesystem"))
+    }
+
+    #[cfg(not(feature = "filesystem"))]
+    fn filesystem(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
+        Err(missing("filesystem"))
+    }
+
+    #[cfg(feature = "redis")]
+    fn redis(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
+        Err(missing("redis"))
+    }
+
+    #[cfg(not(feature = "redis"))]
+    fn redis(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
+        Err(missing("redis"))
+    }
+}
+
+/// What the settings say about the store.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreSettings {
+    pub(crate) kind: StoreKind,
+    pub(crate) redis_url: Option<Url>,
+    pub(crate) redis_host: String,
+    pub(crate) redis_port: u16,
+    pub(crate) file_dir: PathBuf,
+    /// Over so many files the oldest are removed.
+    pub(crate) file_threshold: Option<u64>,
+    pub(crate) file_mode: u32,
+}
+
+impl StoreSettings {
+    /// The URL of the Redis server: the one that is set, or that of host and port.
+    pub(crate) fn redis_url(&self) -> String {
+        match &self.redis_url {
+            Some(url) => url.0.clone(),
+            None if self.redis_host.contains(':') => format!("redis://[{}]:{}", self.redis_host, self.redis_port),
+            None => format!("redis://{}:{}", self.redis_host, self.redis_port),
+        }
+    }
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            kind: StoreKind::Null,
+            redis_url: None,
+            redis_host: "127.0.0.1".to_owned(),
+            redis_port: 6379,
+            file_dir: PathBuf::from("flask_session"),
+            file_threshold: None,
+            file_mode: 0o600,
+        }
+    }
+}
+
+/// The stores that a setting can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StoreKind {
+    Null,
+    Memory,
+    Filesystem,
+    Redis,
+}
+
+impl StoreKind {
+    /// The feature that it needs, and whether that is on.
+    pub(crate) fn feature(self) -> Option<(&'static str, bool)> {
+        match self {
+            Self::Null => None,
+            Self::Memory => Some(("memory", cfg!(feature = "memory"))),
+            Self::Filesystem => Some(("filesystem", cfg!(feature = "filesystem"))),
+            Self::Redis => Some(("redis", cfg!(feature = "redis"))),
+        }
+    }
+}
+
+/// A URL that `Debug` shows without what may be secret in it: the user's part and the query.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Url(pub(crate) String);
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str("[redacted]") };
+        // the last `@`, for a password may hold one that nobody escaped, or a `/` or a `?`
+        let (user, host) = rest.rsplit_once('@').map_or(("", rest), |(_, host)| ("[redacted]@", host));
+        let (place, query) = host.split_once(['?', '#']).map_or((host, ""), |(place, _)| (place, "?[redacted]"));
+        write!(f, "{scheme}://{user}{place}{query}")
+    }
+}
+
+fn missing(feature: &str) -> ConfigError {
+    ConfigError::bad_value(
+        "SESSION_TYPE",
+        feature,
+        format_args!("that needs the feature `{feature}` of actix-typed-session, which this program is built without"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{StoreSettings, Url};
+
+    /// H8
+    #[test]
+    fn debug_shows_a_url_without_password_and_query() {
+        for (url, shown) in [
+            ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
+            ("redis://:hunter2@cache:6379", "redis://[redacted]@cache:6379"),
+            ("rediss://user:hun@ter/2?@cache/1", "rediss://[redacted]@cache/1"),
+            ("redis://cache?password=hunter2", "redis://cache?[redacted]"),
+            ("hunter2", "[redacted]"),
+        ] {
+            assert_eq!(format!("{:?}", Url(url.to_owned())), shown);
+        }
+    }
+
+    #[test]
+    fn host_and_port_make_the_redis_url() {
+        let of = |host: &str| StoreSettings { redis_host: host.to_owned(), ..StoreSettings::default() }.redis_url();
+        assert_eq!(StoreSettings::default().redis_url(), "redis://127.0.0.1:6379");
+        assert_eq!(of("cache"), "redis://cache:6379");
+        assert_eq!(of("::1"), "redis://[::1]:6379");
+    }
+}

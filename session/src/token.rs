@@ -1,0 +1,250 @@
+//! The token that the cookie carries: the session's id and its secret.
+
+use std::fmt;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use rand::Rng as _;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+const ID_LEN: usize = 16;
+pub(crate) const SECRET_MIN: usize = 16;
+pub(crate) const SECRET_MAX: usize = 64;
+const TEXT_MIN: usize = text_len(SECRET_MIN);
+const TEXT_MAX: usize = text_len(SECRET_MAX);
+
+/// Names a record in the store and in device lists; not a secret. Shown as 32 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Id([u8; ID_LEN]);
+
+impl Id {
+    /// An id that was never used before.
+    pub(crate) fn random() -> Self {
+        Self(rand::random())
+    }
+
+    /// The key of its record in the store.
+    pub(crate) fn key(&self, prefix: &str) -> String {
+        format!("{prefix}{self}")
+    }
+
+    /// The id that is shown as `hex`; none for any other spelling.
+    pub(crate) fn parse(hex: &str) -> Option<Self> {
+        let digits = hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if hex.len() != 2 * ID_LEN || !digits {
+            return None;
+        }
+        u128::from_str_radix(hex, 16).ok().map(|number| Self(number.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What the cookie carries: an id and the secret that proves that its bearer owns it.
+#[derive(Clone)]
+pub(crate) struct Token {
+    id: Id,
+    /// The first `len` bytes are the secret, the others are zero.
+    secret: [u8; SECRET_MAX],
+    len: usize,
+}
+
+impl Token {
+    /// A token of a new session. The secret has 16 to 64 bytes, whatever is asked.
+    pub(crate) fn new(secret_len: usize) -> Self {
+        Self::with_id(Id::random(), secret_len)
+    }
+
+    /// A token of the same session with a new secret.
+    pub(crate) fn rotated(&self, secret_len: usize) -> Self {
+        Self::with_id(self.id, secret_len)
+    }
+
+    /// Whose record it is.
+    pub(crate) fn id(&self) -> Id {
+        self.id
+    }
+
+    /// The token that is written as `text`: URL-safe base64 of id and secret without padding, in its one spelling.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if !(TEXT_MIN..=TEXT_MAX).contains(&text.len()) {
+            return None;
+        }
+        // room for what the decoder estimates, which is whole groups of three bytes
+        let mut bytes = [0; (ID_LEN + SECRET_MAX).next_multiple_of(3)];
+        let len = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
+        let (id, given) = bytes.get(..len)?.split_first_chunk()?;
+        let mut secret = [0; SECRET_MAX];
+        secret.get_mut(..given.len())?.copy_from_slice(given);
+        (given.len() >= SECRET_MIN).then_some(Self { id: Id(*id), secret, len: given.len() })
+    }
+
+    /// The text that [`parse`](Self::parse) reads.
+    pub(crate) fn encode(&self) -> String {
+        let mut bytes = [0; ID_LEN + SECRET_MAX];
+        for (to, from) in bytes.iter_mut().zip(self.id.0.iter().chain(&self.secret)) {
+            *to = *from;
+        }
+        URL_SAFE_NO_PAD.encode(bytes.get(..ID_LEN + self.len).unwrap_or_default())
+    }
+
+    /// What the record keeps of the secret: its SHA-256.
+    pub(crate) fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.secret()).into()
+    }
+
+    /// Whether the record keeps the hash of this secret, in constant time.
+    pub(crate) fn verify(&self, hash: &[u8; 32]) -> bool {
+        self.hash().ct_eq(hash).into()
+    }
+
+    fn with_id(id: Id, secret_len: usize) -> Self {
+        let len = secret_len.clamp(SECRET_MIN, SECRET_MAX);
+        let mut secret = [0; SECRET_MAX];
+        rand::rng().fill_bytes(secret.get_mut(..len).unwrap_or_default());
+        Self { id, secret, len }
+    }
+
+    fn secret(&self) -> &[u8] {
+        self.secret.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        (self.id.0.ct_eq(&other.id.0) & self.secret.ct_eq(&other.secret) & self.len.ct_eq(&other.len)).into()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+const fn text_len(secret_len: usize) -> usize {
+    ((ID_LEN + secret_len) * 4).div_ceil(3)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::collections::HashSet;
+
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use proptest::prelude::*;
+    use sha2::{Digest as _, Sha256};
+
+    use super::{Id, Token};
+
+    #[test]
+    fn a_token_comes_back_from_its_text_for_every_length_of_secret() {
+        for len in 16..=64 {
+            let token = Token::new(len);
+            let text = token.encode();
+            let bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
+            assert_eq!(bytes.len(), 16 + len);
+            assert_eq!(Token::parse(&text), Some(token.clone()));
+            assert_eq!(token.hash().as_slice(), Sha256::digest(bytes.get(16..).unwrap()).as_slice());
+        }
+    }
+
+    #[test]
+    fn a_secret_of_another_length_is_brought_into_range() {
+        for (asked, given) in [(0, 16), (15, 16), (65, 64), (usize::MAX, 64)] {
+            assert_eq!(URL_SAFE_NO_PAD.decode(Token::new(asked).encode()).unwrap().len(), 16 + given);
+        }
+    }
+
+    /// H2
+    #[test]
+    fn a_secret_that_is_too_short_or_too_long_is_refused() {
+        for len in (0..32).chain(81..120) {
+            assert_eq!(Token::parse(&URL_SAFE_NO_PAD.encode(vec![7; len])), None, "{len} bytes");
+        }
+        assert_eq!(Token::parse(&"A".repeat(8 * 1024)), None);
+    }
+
+    /// H2
+    #[test]
+    fn a_text_that_differs_in_one_character_is_another_token_or_none() {
+        for len in 16..=18 {
+            let token = Token::new(len);
+            let text = token.encode();
+            for at in 0..text.len() {
+                for other in "A_-+/=.\"% \0é".chars().chain('a'..='z') {
+                    let (before, rest) = text.split_at(at);
+                    let changed: String = before.chars().chain([other]).chain(rest.chars().skip(1)).collect();
+                    if changed != text {
+                        assert_ne!(Token::parse(&changed), Some(token.clone()), "{changed} for {text}");
+                    }
+                }
+            }
+            for spelled in [format!("{text}="), format!("{text}=="), format!(" {text}"), format!("{text}\n")] {
+                assert_eq!(Token::parse(&spelled), None, "{spelled:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rotating_keeps_the_id_and_kills_the_secret() {
+        let old = Token::new(32);
+        let new = old.rotated(32);
+        assert_eq!(old.id(), new.id());
+        assert_ne!(old, new);
+        assert!(new.verify(&new.hash()));
+        assert!(!old.verify(&new.hash()));
+    }
+
+    #[test]
+    fn no_two_tokens_are_alike() {
+        let tokens: HashSet<_> = (0..1000).map(|_| Token::new(16)).map(|token| (token.id(), token.hash())).collect();
+        assert_eq!(tokens.len(), 1000);
+        assert_eq!(tokens.iter().map(|(id, _)| id).collect::<HashSet<_>>().len(), 1000);
+        assert_eq!(tokens.iter().map(|(_, hash)| hash).collect::<HashSet<_>>().len(), 1000);
+    }
+
+    /// H8
+    #[test]
+    fn debug_shows_the_id_and_hides_the_secret() {
+        let token = Token { id: Id([0x0a; 16]), secret: [0xbb; 64], len: 64 };
+        assert_eq!(format!("{token:?}"), format!("Token {{ id: {}, .. }}", "0a".repeat(16)));
+    }
+
+    #[test]
+    fn an_id_is_spelled_in_lower_case_hex_alone() {
+        let id = Id([0xa0; 16]);
+        assert_eq!(id.to_string(), "a0".repeat(16));
+        assert_eq!(id.key("session:"), format!("session:{id}"));
+        assert_eq!(Id::parse(&id.to_string()), Some(id));
+        for bad in ["A0".repeat(16), "a0".repeat(15), "a0".repeat(17), format!("+{}", "0".repeat(31)), String::new()] {
+            assert_eq!(Id::parse(&bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        /// H2
+        #[test]
+        fn a_text_is_a_token_only_if_the_token_is_written_so(text in "[A-Za-z0-9_-]{40,110}|\\PC{0,120}") {
+            if let Some(token) = Token::parse(&text) {
+                prop_assert_eq!(token.encode(), text);
+            }
+        }
+
+        #[test]
+        fn any_id_comes_back_from_its_text(bytes: [u8; 16]) {
+            prop_assert_eq!(Id::parse(&Id(bytes).to_string()), Some(Id(bytes)));
+        }
+    }
+}
