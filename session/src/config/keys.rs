@@ -75,7 +75,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("SESSION_SERIALIZATION_FORMAT", |_, value| value.choice(&[("json", ())], "accepted is `json`")),
     setting("SESSION_REDIS", |config, value| {
         let url = value.text()?;
-        if !["redis://", "rediss://", "redis+unix://", "unix://"].iter().any(|scheme| url.starts_with(scheme)) {
+        if !["redis://", "rediss://", "unix://"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(value.bad_secret("accepted is a URL such as `redis://127.0.0.1:6379/0`"));
         }
         config.store.redis_url = Some(Url(url.into()));

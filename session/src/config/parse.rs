@@ -94,9 +94,9 @@ impl Value<'_> {
             }
             _ => None,
         };
-        let owner_reads_and_writes = |mode: &u32| mode & 0o600 == 0o600 && *mode <= 0o777;
+        let owner_reads_and_writes = |mode: &u32| mode & 0o600 == 0o600 && mode & !0o666 == 0;
         mode.filter(owner_reads_and_writes).ok_or_else(|| {
-            self.bad("accepted are permissions as an octal text such as `0600` or `0o640`, by which the owner reads and writes")
+            self.bad("accepted are permissions as an octal text such as `0600` or `0o640`, by which the owner reads and writes and nobody executes")
         })
     }
 

@@ -124,8 +124,7 @@ fn a_bad_value_is_told_with_its_key_and_what_is_accepted() {
     let duration = "accepted are seconds such as `1800`, or `500ms`, `90s`, `30m`, `12h`, `31d`";
     let lifetime = "accepted are more than 0 seconds and at most 36500 days";
     let bytes = "accepted are bytes such as `262144`, or `256KiB`, `1MiB`";
-    let mode =
-        "accepted are permissions as an octal text such as `0600` or `0o640`, by which the owner reads and writes";
+    let mode = "accepted are permissions as an octal text such as `0600` or `0o640`, by which the owner reads and writes and nobody executes";
     for (key, value, accepted) in [
         ("SESSION_TYPE", "postgres", stores.to_owned()),
         ("SESSION_TYPE", "", stores.to_owned()),
@@ -179,6 +178,7 @@ fn a_bad_value_is_told_with_its_key_and_what_is_accepted() {
         ("SESSION_FILE_THRESHOLD", "0", "accepted are whole numbers from 1 to 1000000000, or `none`".to_owned()),
         ("SESSION_FILE_MODE", "384", mode.to_owned()),
         ("SESSION_FILE_MODE", "0400", mode.to_owned()),
+        ("SESSION_FILE_MODE", "0700", mode.to_owned()),
         ("SESSION_FILE_MODE", "1600", mode.to_owned()),
         ("SESSION_FILE_MODE", "+600", mode.to_owned()),
     ] {

@@ -367,6 +367,14 @@ fn with_signing_off_a_signed_token_is_none() {
 
 /// H3
 #[test]
+fn keys_alone_do_not_turn_signing_on() {
+    let config = SessionConfig::from_vars([("SECRET_KEY", "a key of another purpose, long enough")]).unwrap();
+    let (rules, token) = (rules(&config), Token::new(32));
+    assert_eq!(pair(&rules, &token), format!("__Host-session={}", token.encode()));
+}
+
+/// H3
+#[test]
 fn signing_without_keys_is_refused() {
     assert_eq!(
         refusal(&SessionConfig::new().signing_keys(Vec::<Vec<u8>>::new())),

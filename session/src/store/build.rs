@@ -24,40 +24,8 @@ impl SessionConfig {
     pub fn store(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
         match self.store.kind {
             StoreKind::Null => Ok(Arc::new(NullStore)),
-            StoreKind::Memory => self.memory(),
-            StoreKind::Filesystem => self.filesystem(),
-            StoreKind::Redis => self.redis(),
+            kind => Err(missing(kind)),
         }
-    }
-
-    #[cfg(feature = "memory")]
-    fn memory(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
-        Err(missing("memory"))
-    }
-
-    #[cfg(not(feature = "memory"))]
-    fn memory(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
-        Err(missing("memory"))
-    }
-
-    #[cfg(feature = "filesystem")]
-    fn filesystem(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
-        Err(missing("filesystem"))
-    }
-
-    #[cfg(not(feature = "filesystem"))]
-    fn filesystem(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
-        Err(missing("filesystem"))
-    }
-
-    #[cfg(feature = "redis")]
-    fn redis(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
-        Err(missing("redis"))
-    }
-
-    #[cfg(not(feature = "redis"))]
-    fn redis(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
-        Err(missing("redis"))
     }
 }
 
@@ -134,7 +102,8 @@ impl fmt::Debug for Url {
     }
 }
 
-fn missing(feature: &str) -> ConfigError {
+fn missing(kind: StoreKind) -> ConfigError {
+    let (feature, _) = kind.feature().unwrap_or_default();
     ConfigError::bad_value(
         "SESSION_TYPE",
         feature,
