@@ -37,7 +37,7 @@ pub(crate) struct StoreSettings {
     pub(crate) redis_host: String,
     pub(crate) redis_port: u16,
     pub(crate) file_dir: PathBuf,
-    /// Over so many files the oldest are removed.
+    /// Over so many records, those that expire soonest are removed.
     pub(crate) file_threshold: Option<u64>,
     pub(crate) file_mode: u32,
 }
