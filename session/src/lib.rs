@@ -6,6 +6,8 @@ mod error;
 mod json;
 mod registry;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use self::{
     clock::Clock,
