@@ -8,6 +8,8 @@ mod error;
 mod json;
 mod registry;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod token;
 
 pub use self::{
