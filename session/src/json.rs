@@ -19,11 +19,14 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(),
     Ok(())
 }
 
+/// The error of a serializer that wrote bytes which are no text.
+pub(crate) const NOT_UTF8: EncodeError = EncodeError { reason: "it is not UTF-8" };
+
 /// The JSON text of a value.
 pub(crate) fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String, EncodeError> {
     let mut out = Vec::new();
     encode(value, &mut out)?;
-    String::from_utf8(out).map_err(|_| EncodeError { reason: "it is not UTF-8" })
+    String::from_utf8(out).map_err(|_| NOT_UTF8)
 }
 
 /// What is wrong with a text, in words that hold nothing of it.

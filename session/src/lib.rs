@@ -1,22 +1,38 @@
 //! Server-side sessions for actix-web, typed by a derive.
 
+mod changes;
 mod clock;
+mod commit;
 mod config;
 mod cookie;
 mod data;
+mod detached;
 mod error;
+mod extract;
+mod fields;
+mod handle;
 mod json;
+mod merge;
+mod middleware;
+mod queue;
+mod record;
 mod registry;
+mod seal;
+mod state;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
+mod worker;
 
 pub use self::{
     clock::Clock,
     config::{SameSite, SessionConfig},
     data::SessionData,
     error::{ConfigError, SessionError},
+    extract::{Extract, Session},
+    handle::SessionHandle,
+    middleware::{SessionMiddleware, SessionResponse, SessionService},
 };
 
 /// What the derive's output names. Not part of the public API.

@@ -1,0 +1,238 @@
+//! What a request has changed so far, and what that makes of a record.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use crate::{
+    data::{Field, Guard, Schema},
+    error::SessionError,
+    fields::{Edits, Fields},
+    merge,
+};
+
+/// The field that names the session's owner. No name that a program gives begins with a dot.
+pub(crate) const OWNER: &str = ".owner";
+
+/// The changes of a request that are not written yet.
+#[derive(Clone, Default)]
+pub(crate) struct Changes {
+    /// Whether all that was stored goes first.
+    cleared: bool,
+    entries: BTreeMap<Cow<'static, str>, Change>,
+}
+
+/// The change of one field.
+#[derive(Clone)]
+pub(crate) struct Change {
+    /// What the change was made from.
+    pub(crate) base: Base,
+    /// The new JSON text; none to remove the field.
+    pub(crate) mine: Option<String>,
+    /// Where it comes from.
+    pub(crate) origin: Origin,
+}
+
+/// What a change was made from.
+#[derive(Clone)]
+pub(crate) enum Base {
+    /// What the record has, whatever that is.
+    Stored,
+    /// This text, which the value had when it was first borrowed as mutable.
+    Text(String),
+}
+
+/// Where a change comes from.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin {
+    /// A field of a typed session that a handler changed in place.
+    Changed(&'static Schema, &'static Field),
+    /// A field of a typed session that was inserted or removed as a whole.
+    Whole(&'static Field),
+    /// A field by its name alone.
+    Untyped,
+}
+
+impl Origin {
+    fn field(self) -> Option<&'static Field> {
+        match self {
+            Self::Changed(_, field) | Self::Whole(field) => Some(field),
+            Self::Untyped => None,
+        }
+    }
+}
+
+/// The stored fields with a request's changes over them, as an extractor sees them.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) stored: Option<&'a Fields>,
+    pub(crate) changes: &'a Changes,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
+        match self.changes.entries.get(name) {
+            Some(change) => change.mine.as_deref(),
+            None if self.changes.cleared => None,
+            None => self.stored?.get(name),
+        }
+    }
+
+    fn get_field(&self, name: &str, field: Option<&Field>) -> Option<&'a str> {
+        let aliases = field.map_or(&[][..], |field| field.aliases);
+        self.get(name).or_else(|| aliases.iter().find_map(|alias| self.get(alias)))
+    }
+
+    fn has_any(&self, schema: &Schema) -> bool {
+        schema.fields.iter().any(|field| self.get_field(field.name, Some(field)).is_some())
+    }
+}
+
+/// What a change meets that was made while the value was being changed.
+enum Meeting<'a> {
+    /// Nothing: the field is as it was.
+    Unchanged,
+    /// The whole struct was removed, which beats a change of its fields.
+    Removed,
+    /// Another text, or none.
+    Changed(Option<&'a str>),
+}
+
+fn meet<'a>(name: &str, origin: Origin, before: View<'_>, now: View<'a>) -> Meeting<'a> {
+    let field = origin.field();
+    if let Origin::Changed(schema, _) = origin
+        && before.has_any(schema)
+        && !now.has_any(schema)
+    {
+        return Meeting::Removed;
+    }
+    let theirs = now.get_field(name, field);
+    if theirs == before.get_field(name, field) { Meeting::Unchanged } else { Meeting::Changed(theirs) }
+}
+
+impl Changes {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && !self.cleared
+    }
+
+    /// Whether there is something to store, and not only to remove.
+    pub(crate) fn writes(&self) -> bool {
+        self.entries.values().any(|change| change.mine.is_some())
+    }
+
+    /// Whether a change asks for a record that is there: a sign-in, which must not be lost without a word.
+    pub(crate) fn insists(&self) -> bool {
+        let inserts = |change: &Change| matches!(change.origin, Origin::Whole(_)) && change.mine.is_some();
+        self.entries.values().any(inserts) || self.entries.get(OWNER).is_some_and(|owner| owner.mine.is_some())
+    }
+
+    /// Removes all that is stored, and all changes so far.
+    pub(crate) fn clear(&mut self) {
+        self.cleared = true;
+        self.entries.clear();
+    }
+
+    /// Whether a clearing of these stored fields takes the token with it.
+    pub(crate) fn clears_guarded(&self, stored: &Fields) -> bool {
+        let guarded = |name: &str| name == OWNER || crate::registry::guard(name) != Guard::None;
+        self.cleared && stored.iter().any(|(name, _)| guarded(name))
+    }
+
+    /// Notes a change that an extractor made of what it saw `before`; `stored` is what is loaded now.
+    pub(crate) fn note(
+        &mut self,
+        name: Cow<'static, str>,
+        mut change: Change,
+        before: View<'_>,
+        stored: Option<&Fields>,
+    ) -> Result<(), SessionError> {
+        let now = View { stored, changes: self };
+        match meet(&name, change.origin, before, now) {
+            Meeting::Unchanged => {}
+            Meeting::Removed => return Ok(()),
+            Meeting::Changed(theirs) => {
+                if let (Some(mine), Base::Text(base)) = (&change.mine, &change.base)
+                    // else it is what this very value was saved as
+                    && !theirs.is_some_and(|theirs| merge::same(base, theirs))
+                {
+                    let merged = merge::merge(&name, change.origin.field(), Some(base), mine, theirs)?;
+                    change.mine = Some(merged.text);
+                    change.base = Base::Stored;
+                }
+            }
+        }
+        self.put(name, change);
+        Ok(())
+    }
+
+    /// Notes a change, whatever was there.
+    pub(crate) fn put(&mut self, name: Cow<'static, str>, mut change: Change) {
+        let field = change.origin.field();
+        if field.is_some_and(|field| field.guard == Guard::Owner) {
+            let mine = change.mine.clone().filter(|owner| owner != "null" && owner != "\"\"");
+            self.entries.insert(Cow::Borrowed(OWNER), Change { base: Base::Stored, mine, origin: Origin::Untyped });
+        }
+        for alias in field.map_or(&[][..], |field| field.aliases) {
+            let removed = Change { base: Base::Stored, mine: None, origin: Origin::Untyped };
+            self.entries.insert(Cow::Borrowed(alias), removed);
+        }
+        if let Some(earlier) = self.entries.get(&name) {
+            change.base = earlier.base.clone();
+            // what was inserted stays an insert, however it is changed afterwards
+            if matches!(earlier.origin, Origin::Whole(_)) && earlier.mine.is_some() {
+                change.origin = earlier.origin;
+            }
+        }
+        self.entries.insert(name, change);
+    }
+
+    /// Whether these changes make the session another user's, so that nothing of the former user may stay.
+    pub(crate) fn changes_owner(&self, stored: &Fields) -> bool {
+        let new = self.entries.get(OWNER).and_then(|owner| owner.mine.as_deref());
+        matches!((stored.get(OWNER), new), (Some(old), Some(new)) if !merge::same(old, new))
+    }
+
+    /// What to write over `now`, when the changes were made over `loaded`: the two are the same at the first try.
+    pub(crate) fn edits<'a>(
+        &'a self,
+        loaded: &'a Fields,
+        now: &'a Fields,
+        first: bool,
+    ) -> Result<Edits<'a>, SessionError> {
+        const NONE: &Changes = &Changes { cleared: false, entries: BTreeMap::new() };
+        let mut edits = Edits::new();
+        if self.cleared || self.changes_owner(loaded) {
+            edits.extend(now.iter().map(|(name, _)| (name, None)));
+        }
+        for (name, change) in &self.entries {
+            let Some(mine) = &change.mine else {
+                edits.insert(name, None);
+                continue;
+            };
+            let meeting = if first {
+                Meeting::Unchanged
+            } else {
+                let [loaded, now] = [loaded, now].map(|fields| View { stored: Some(fields), changes: NONE });
+                meet(name, change.origin, loaded, now)
+            };
+            let text = match meeting {
+                Meeting::Unchanged => Cow::Borrowed(mine.as_str()),
+                Meeting::Removed => {
+                    tracing::debug!(name: "session.dropped", field = name.as_ref(), "its struct was removed meanwhile");
+                    continue;
+                }
+                Meeting::Changed(theirs) => {
+                    let field = change.origin.field();
+                    let base = match &change.base {
+                        Base::Text(text) => Some(text.as_str()),
+                        Base::Stored => View { stored: Some(loaded), changes: NONE }.get_field(name, field),
+                    };
+                    let merged = merge::merge(name, field, base, mine, theirs)?;
+                    tracing::debug!(name: "session.merged", field = name.as_ref(), overruled = merged.overruled);
+                    Cow::Owned(merged.text)
+                }
+            };
+            edits.insert(name, Some(text));
+        }
+        edits.retain(|name, text| now.get(name) != text.as_deref());
+        Ok(edits)
+    }
+}

@@ -1,0 +1,476 @@
+//! What is sent to the store when the handler has answered: futures that own their data and outlive the request.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::Shared;
+
+use crate::{
+    changes::Changes,
+    cookie::Presented,
+    error::{SessionError, StoreError, StoreErrorKind},
+    queue::{Place, Turn},
+    record::{self, Contents, NEVER},
+    store::{Created, Record, Updated, Version},
+    token::Token,
+    worker::{Budget, Worker},
+};
+
+/// A live session, verified: the bearer of the token is who began it.
+pub(crate) struct Live {
+    pub(crate) token: Token,
+    pub(crate) contents: Contents,
+    /// Where it is stored.
+    key: String,
+    version: Version,
+    /// How long it had to live when it was loaded or written.
+    remaining: Duration,
+    /// Whether only an old key verified the cookie.
+    stale_key: bool,
+}
+
+/// What a load comes to: the live session, or an anonymous visitor.
+pub(crate) type Loaded = Result<Option<Arc<Live>>, SessionError>;
+/// A load that all who need it share, and that goes on when the one who began it is gone.
+pub(crate) type Loading = Shared<Pin<Box<dyn Future<Output = Loaded> + Send>>>;
+
+/// A commit that the next one of the request waits for.
+pub(crate) type Saving = Shared<Pin<Box<dyn Future<Output = Result<Committed, SessionError>> + Send>>>;
+
+/// Where the session that a commit is about comes from.
+pub(crate) enum Known {
+    /// From these tokens, not looked up yet.
+    Presented(Vec<Presented>),
+    /// From a load under way.
+    Loading(Loading),
+    /// From a load that is done.
+    Loaded(Option<Arc<Live>>),
+    /// From a commit under way.
+    Saving(Saving),
+}
+
+/// All that a commit is to do.
+pub(crate) struct Plan {
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) known: Known,
+    pub(crate) destroy: bool,
+    pub(crate) rotate: bool,
+    pub(crate) changes: Changes,
+    /// Whether a response is still to come that can carry a cookie.
+    pub(crate) can_set_cookie: bool,
+}
+
+/// What a commit came to.
+#[derive(Clone)]
+pub(crate) struct Committed {
+    pub(crate) live: Option<Arc<Live>>,
+    pub(crate) cookie: CookieChange,
+}
+
+/// What the response says of the cookie.
+#[derive(Clone, Debug)]
+pub(crate) enum CookieChange {
+    Keep,
+    /// This token, for so long; without a time until the browser ends.
+    Set(Token, Option<Duration>),
+    Remove,
+}
+
+/// Looks up the tokens of a request. Two that are live mean that somebody tossed a cookie in: then none counts.
+pub(crate) async fn load(worker: Arc<Worker>, presented: Vec<Presented>) -> Loaded {
+    let budget = worker.budget();
+    let mut found: Option<Live> = None;
+    for Presented { token, stale_key } in presented {
+        let key = token.id().key(&worker.core.config.key_prefix);
+        let Some(record) = worker.load(&key, budget).await.map_err(store_failed)? else { continue };
+        let Some(contents) = worker.open(&key, &record) else { continue };
+        if !token.verify(&contents.secret_hash) {
+            tracing::debug!(name: "session.rejected", id = %token.id(), "the token's secret is not the session's");
+            continue;
+        }
+        if deadline(&worker, &contents) <= worker.core.config.clock.now() {
+            tracing::debug!(name: "session.expired", id = %token.id(), "the absolute lifetime is over");
+            continue;
+        }
+        if found.is_some() {
+            tracing::warn!(name: "session.tossed", "a request brought two live sessions, and is taken for anonymous");
+            return Ok(None);
+        }
+        found = Some(Live { token, contents, key, version: record.version, remaining: record.expires_in, stale_key });
+    }
+    Ok(found.map(Arc::new))
+}
+
+/// Does what is planned.
+pub(crate) async fn commit(plan: Plan) -> Result<Committed, SessionError> {
+    let Plan { worker, known, destroy, rotate, changes, can_set_cookie } = plan;
+    let mut earlier = CookieChange::Keep;
+    let live = match known {
+        Known::Presented(presented) => load(worker.clone(), presented).await?,
+        Known::Loading(loading) => loading.await?,
+        Known::Loaded(live) => live,
+        Known::Saving(saving) => {
+            let saved = saving.await?;
+            earlier = saved.cookie;
+            saved.live
+        }
+    };
+    let commit = Commit { worker: &worker, budget: worker.budget(), changes: &changes, can_set_cookie };
+    let mut committed = match live {
+        Some(live) if destroy => commit.replace(&live).await?,
+        Some(live) => commit.update(live, rotate).await?,
+        None => commit.create().await?,
+    };
+    if matches!(committed.cookie, CookieChange::Keep) {
+        committed.cookie = earlier;
+    }
+    Ok(committed)
+}
+
+/// Whether a session that was only read is to be touched, or its cookie to be sent again.
+pub(crate) fn is_due(worker: &Worker, live: &Live) -> bool {
+    live.stale_key || touch_due(worker, live).is_some()
+}
+
+/// The new expiry of a session that was only read, at most once a tenth of the idle timeout.
+fn touch_due(worker: &Worker, live: &Live) -> Option<Duration> {
+    let config = &worker.core.config;
+    let wanted = expires_in(worker, deadline(worker, &live.contents));
+    let gained = wanted.saturating_sub(live.remaining);
+    (config.refresh && !gained.is_zero() && gained >= config.idle_timeout / 10).then_some(wanted)
+}
+
+struct Commit<'a> {
+    worker: &'a Arc<Worker>,
+    budget: Budget,
+    changes: &'a Changes,
+    can_set_cookie: bool,
+}
+
+impl Commit<'_> {
+    /// Destroys the session; what was changed after that begins another.
+    async fn replace(&self, live: &Live) -> Result<Committed, SessionError> {
+        self.destroy(live).await?;
+        let created = self.create().await?;
+        let cookie = if created.live.is_none() { CookieChange::Remove } else { created.cookie };
+        Ok(Committed { cookie, ..created })
+    }
+
+    async fn destroy(&self, live: &Live) -> Result<(), SessionError> {
+        let delete = || self.worker.delete(&live.key, self.budget);
+        let deleted = match delete().await {
+            // to delete twice is to delete once
+            Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => delete().await,
+            deleted => deleted,
+        };
+        deleted.map_err(store_failed)?;
+        tracing::debug!(name: "session.destroyed", id = %live.token.id());
+        Ok(())
+    }
+
+    async fn create(&self) -> Result<Committed, SessionError> {
+        if !self.changes.writes() {
+            return Ok(Committed { live: None, cookie: CookieChange::Keep });
+        }
+        if !self.can_set_cookie {
+            return Err(SessionError::Usage("a session can't begin after the response did: save before it".into()));
+        }
+        let config = &self.worker.core.config;
+        let created = config.clock.now();
+        let deadline = config.absolute_lifetime.map_or(NEVER, |lifetime| later(created, lifetime));
+        let none = crate::fields::Fields::default();
+        let edits = self.changes.edits(&none, &none, true)?;
+        // an id that is taken is a matter of 128 random bits: once is a wonder, twice is a broken store
+        for _ in 0..2 {
+            let token = Token::new(config.id_length);
+            let written = self.encode(&token, created, deadline, &none.edited(&edits))?;
+            if self.put_new(&written).await? {
+                tracing::debug!(name: "session.created", id = %token.id());
+                let cookie = CookieChange::Set(token.clone(), self.cookie_lifetime(deadline));
+                return Ok(Committed { live: Some(Arc::new(written.live(token)?)), cookie });
+            }
+        }
+        Err(SessionError::Store(StoreError::new(
+            StoreErrorKind::Protocol,
+            "the store says that every new key is taken",
+        )))
+    }
+
+    async fn put_new(&self, written: &Written) -> Result<bool, SessionError> {
+        let create = || self.worker.create(&written.key, &written.record, self.budget);
+        match create().await {
+            Ok(created) => Ok(created == Created::Created),
+            Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => {
+                match create().await.map_err(store_failed)? {
+                    Created::Created => Ok(true),
+                    Created::Taken => {
+                        let stored = self.worker.load(&written.key, self.budget).await.map_err(store_failed)?;
+                        Ok(stored.is_some_and(|stored| stored.version == written.record.version))
+                    }
+                }
+            }
+            Err(error) => Err(store_failed(error)),
+        }
+    }
+
+    /// Writes the changes over the session, merged over what others wrote meanwhile.
+    async fn update(&self, live: Arc<Live>, rotate: bool) -> Result<Committed, SessionError> {
+        let rotate = rotate || self.changes.clears_guarded(&live.contents.fields);
+        if self.changes.is_empty() && !rotate {
+            return self.refresh(live).await;
+        }
+        if rotate && !self.can_set_cookie {
+            return Err(SessionError::Usage(
+                "a session can't be rotated after the response began: save before it".into(),
+            ));
+        }
+        let mut token = live.token.clone();
+        if rotate {
+            token = live.token.rotated(self.worker.core.config.id_length);
+        }
+        let mut now = Now { version: live.version, contents: live.contents.clone(), first: true };
+        let mut turn = self.turn(self.worker.queue.join_existing(token.id())).await?;
+        if let Some(latest) = turn.as_ref().and_then(Turn::latest) {
+            match self.overtake(&live, &token, &latest)? {
+                Overtaken::By(newer) => now = newer,
+                Overtaken::Ended => return self.ended(rotate),
+            }
+        }
+        for tries in 0.. {
+            let Some(written) = self.write_over(&live, &now, &token, rotate)? else { return self.refresh(live).await };
+            let current = match self.swap(&written, &now.version, rotate, &token).await? {
+                Swapped::Done => {
+                    if let Some(turn) = &turn {
+                        turn.leave(&written.record);
+                    }
+                    return self.written(&live, written, token, rotate);
+                }
+                Swapped::Gone => return self.ended(rotate),
+                Swapped::Conflict(current) => current,
+            };
+            let mut latest = None;
+            if turn.is_none() {
+                // whoever has the turn goes on from where the one before stopped, and asks the store only once
+                turn = self.turn(self.worker.queue.join(token.id())).await?;
+                latest = turn.as_ref().and_then(Turn::latest);
+            } else {
+                self.in_time(pause(tries)).await?;
+            }
+            match self.overtake(&live, &token, latest.as_ref().unwrap_or(&current))? {
+                Overtaken::By(newer) => now = newer,
+                Overtaken::Ended => return self.ended(rotate),
+            }
+        }
+        Err(SessionError::BudgetSpent)
+    }
+
+    async fn turn(&self, place: Option<Place>) -> Result<Option<Turn>, SessionError> {
+        match place {
+            Some(place) => self.in_time(place.turn()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The bytes to write over what is there now; none if the changes come to nothing.
+    fn write_over(&self, live: &Live, now: &Now, token: &Token, rotate: bool) -> Result<Option<Written>, SessionError> {
+        let (loaded, current) = (&live.contents.fields, &now.contents.fields);
+        let edits = self.changes.edits(loaded, current, now.first)?;
+        if edits.is_empty() && !rotate {
+            return Ok(None);
+        }
+        let config = &self.worker.core.config;
+        let (mut created, mut deadline) = (now.contents.created, deadline(self.worker, &now.contents));
+        if self.changes.changes_owner(loaded) {
+            created = config.clock.now();
+            deadline = config.absolute_lifetime.map_or(NEVER, |lifetime| later(created, lifetime));
+        }
+        self.encode(token, created, deadline, &current.edited(&edits)).map(Some)
+    }
+
+    /// One compare-and-swap, sent again once where nobody knows whether it happened: it carries its own id.
+    async fn swap(
+        &self,
+        written: &Written,
+        expected: &Version,
+        rotate: bool,
+        token: &Token,
+    ) -> Result<Swapped, SessionError> {
+        let update = || self.worker.update(&written.key, &written.record, expected, self.budget);
+        let (answer, in_doubt) = match update().await {
+            Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => (update().await, Some(error)),
+            answer => (answer, None),
+        };
+        match answer.map_err(store_failed)? {
+            Updated::Done => Ok(Swapped::Done),
+            Updated::Gone => Ok(Swapped::Gone),
+            Updated::Conflict(now) if now.version == written.record.version => Ok(Swapped::Done),
+            Updated::Conflict(now) => match in_doubt {
+                None => Ok(Swapped::Conflict(now)),
+                // every later write keeps the secret's hash, so it tells whether the rotation happened
+                Some(_) if rotate => match self.worker.open(&written.key, &now) {
+                    Some(contents) if token.verify(&contents.secret_hash) => Ok(Swapped::Done),
+                    _ => Ok(Swapped::Conflict(now)),
+                },
+                Some(error) => Err(SessionError::OutcomeUnknown(error)),
+            },
+        }
+    }
+
+    /// The record of others, to merge over. One that can't be read has ended.
+    fn overtake(&self, live: &Live, token: &Token, record: &Record) -> Result<Overtaken, SessionError> {
+        let Some(contents) = self.worker.open(&live.key, record) else { return Ok(Overtaken::Ended) };
+        if contents.secret_hash == live.contents.secret_hash {
+            tracing::debug!(name: "session.conflict", id = %token.id(), "another request wrote meanwhile");
+            return Ok(Overtaken::By(Now { version: record.version, contents, first: false }));
+        }
+        tracing::debug!(name: "session.conflict", id = %token.id(), "its token was rotated away meanwhile");
+        // where all that was wanted was a new token, there is one
+        if self.changes.is_empty() { Ok(Overtaken::Ended) } else { Err(SessionError::RotatedAway) }
+    }
+
+    /// The session ended meanwhile: a change and then the end is a valid order, a sign-in and then the end is not.
+    fn ended(&self, rotate: bool) -> Result<Committed, SessionError> {
+        if self.changes.insists() {
+            return Err(SessionError::Ended);
+        }
+        tracing::debug!(name: "session.gone", rotate, "the session ended meanwhile, and the changes with it");
+        Ok(Committed { live: None, cookie: CookieChange::Keep })
+    }
+
+    fn written(&self, live: &Live, written: Written, token: Token, rotate: bool) -> Result<Committed, SessionError> {
+        let deadline = written.deadline;
+        let cookie = if rotate {
+            tracing::debug!(name: "session.rotated", id = %token.id());
+            CookieChange::Set(token.clone(), self.cookie_lifetime(deadline))
+        } else {
+            self.cookie_again(live)
+        };
+        Ok(Committed { live: Some(Arc::new(written.live(token)?)), cookie })
+    }
+
+    /// Keeps a session alive that was only read.
+    async fn refresh(&self, live: Arc<Live>) -> Result<Committed, SessionError> {
+        let wanted = touch_due(self.worker, &live);
+        if let Some(wanted) = wanted {
+            match self.worker.touch(&live.key, wanted, self.budget).await {
+                Ok(touched) => tracing::trace!(name: "session.touched", id = %live.token.id(), touched),
+                Err(error) => self.worker.report("touch", &error),
+            }
+        }
+        let again = live.stale_key || wanted.is_some();
+        let cookie = if again { self.cookie_again(&live) } else { CookieChange::Keep };
+        Ok(Committed { live: Some(live), cookie })
+    }
+
+    /// The cookie that the visitor has, where it must be sent again: signed by an old key, or half of its days over.
+    fn cookie_again(&self, live: &Live) -> CookieChange {
+        let config = &self.worker.core.config;
+        let deadline = deadline(self.worker, &live.contents);
+        let age = config.clock.now().saturating_sub(live.contents.created);
+        let half_over = deadline == NEVER && config.permanent && age > crate::clock::millis(COOKIE_DAYS / 2);
+        if self.can_set_cookie && (live.stale_key || half_over) {
+            CookieChange::Set(live.token.clone(), self.cookie_lifetime(deadline))
+        } else {
+            CookieChange::Keep
+        }
+    }
+
+    fn encode(
+        &self,
+        token: &Token,
+        created: u64,
+        deadline: u64,
+        fields: &[(&str, &str)],
+    ) -> Result<Written, SessionError> {
+        let limit = self.worker.core.config.max_bytes;
+        let key = token.id().key(&self.worker.core.config.key_prefix);
+        let hash = token.hash();
+        let bytes = record::encode(&hash, created, deadline, fields);
+        let bytes = bytes.ok_or(SessionError::TooLarge { size: usize::MAX, limit })?;
+        if bytes.len() > limit {
+            return Err(SessionError::TooLarge { size: bytes.len(), limit });
+        }
+        let plain = Bytes::from(bytes);
+        let record = self.worker.record(&key, &plain, expires_in(self.worker, deadline));
+        let record = record.ok_or(SessionError::Usage("the record can't be sealed".into()))?;
+        Ok(Written { key, record, plain, deadline })
+    }
+
+    fn cookie_lifetime(&self, deadline: u64) -> Option<Duration> {
+        let config = &self.worker.core.config;
+        let left = Duration::from_millis(deadline.saturating_sub(config.clock.now()));
+        config.permanent.then(|| left.min(COOKIE_DAYS))
+    }
+
+    async fn in_time<T>(&self, waiting: impl Future<Output = T>) -> Result<T, SessionError> {
+        tokio::time::timeout_at(self.budget.until(), waiting).await.map_err(|_| SessionError::BudgetSpent)
+    }
+}
+
+/// The longest that browsers keep a cookie (RFC 6265bis, section 5.5).
+const COOKIE_DAYS: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// What is in the store now, as far as is known.
+struct Now {
+    version: Version,
+    contents: Contents,
+    /// Whether it is what this request loaded.
+    first: bool,
+}
+
+enum Overtaken {
+    By(Now),
+    Ended,
+}
+
+enum Swapped {
+    Done,
+    Conflict(Record),
+    Gone,
+}
+
+/// Bytes on their way to the store.
+struct Written {
+    key: String,
+    record: Record,
+    plain: Bytes,
+    deadline: u64,
+}
+
+impl Written {
+    fn live(self, token: Token) -> Result<Live, SessionError> {
+        let contents = record::decode(self.plain);
+        let contents = contents.ok_or(SessionError::Usage("the record that was written can't be read".into()))?;
+        let Record { version, expires_in: remaining, .. } = self.record;
+        Ok(Live { token, contents, key: self.key, version, remaining, stale_key: false })
+    }
+}
+
+/// When a session ends, whatever its use: as it was begun, or earlier by the settings of today.
+fn deadline(worker: &Worker, contents: &Contents) -> u64 {
+    let today = worker.core.config.absolute_lifetime.map_or(NEVER, |lifetime| later(contents.created, lifetime));
+    contents.deadline.min(today)
+}
+
+/// How long a record lives that is written now: the earlier of idle timeout and deadline.
+fn expires_in(worker: &Worker, deadline: u64) -> Duration {
+    let config = &worker.core.config;
+    config.idle_timeout.min(Duration::from_millis(deadline.saturating_sub(config.clock.now())))
+}
+
+fn later(from: u64, by: Duration) -> u64 {
+    from.saturating_add(crate::clock::millis(by))
+}
+
+/// Waits a random while, longer with each try.
+async fn pause(tries: u32) {
+    let most = 1_u64 << tries.min(5);
+    tokio::time::sleep(Duration::from_micros(rand::random_range(0..most * 1000))).await;
+}
+
+fn store_failed(error: StoreError) -> SessionError {
+    match error.kind() {
+        StoreErrorKind::OutcomeUnknown => SessionError::OutcomeUnknown(error),
+        _ => SessionError::Store(error),
+    }
+}

@@ -1,0 +1,249 @@
+//! [`Session`]: a typed session in the arguments of a handler.
+
+use std::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+
+use crate::{
+    changes::{Base, Change, Origin},
+    commit::Loading,
+    data::{Decoder, EncodeError, Field, Missing, Schema, SessionData},
+    error::SessionError,
+    registry,
+    state::{Snapshot, State},
+};
+
+/// A typed session: the visitor's `T`, loaded when a handler names it, saved before the response leaves if it changed.
+///
+/// Reading goes through `Deref`, changing through `DerefMut`; there is nothing to call. What changed is found by
+/// comparing JSON texts, field by field, so a value that is written and equal costs no write. A struct whose absent
+/// fields all have values always extracts, for anonymous visitors too, and **guards nothing**; one with a required field
+/// is a guard: without that field the extractor answers 401, and `Option<Session<T>>` is `None`.
+///
+/// Cost: one round trip to the store for the first extraction of a request that brings a cookie; one more if something
+/// changed. A change encodes the struct twice, so small structs over one session are cheaper than a large one.
+///
+/// # Errors
+///
+/// As an extractor: 401 [`SessionError::Absent`], 503 [`SessionError::Store`], 500 [`SessionError::NoMiddleware`] and
+/// [`SessionError::Usage`].
+///
+/// ```
+/// use actix_typed_session::Session;
+/// use actix_web::{HttpResponse, Responder};
+///
+/// #[derive(Default, Session)]
+/// #[session(default)]
+/// struct Visits { count: u64 }
+///
+/// async fn count(mut visits: Session<Visits>) -> impl Responder {
+///     visits.count += 1; // saved before the response leaves
+///     visits.count.to_string()
+/// }
+/// ```
+pub struct Session<T: SessionData> {
+    value: T,
+    /// The texts of the fields when the value was first borrowed as mutable.
+    baseline: Option<Texts>,
+    before: Snapshot,
+    state: Rc<State>,
+}
+
+impl<T: SessionData> Session<T> {
+    /// Saves this value, and all else that was changed in this request, now and not with the response.
+    ///
+    /// For handlers that must know that it is saved before they go on, and for streams and tasks that outlive the
+    /// response: there it still updates a session that exists. Costs what a commit costs; the commit with the response
+    /// then has nothing left to do.
+    ///
+    /// # Errors
+    ///
+    /// What a commit fails with. The changes are then forgotten, and the response is the handler's to choose.
+    ///
+    /// ```
+    /// # use actix_typed_session::{Session, SessionError};
+    /// # #[derive(Default, Session)] #[session(default)] struct Order { paid: bool }
+    /// async fn pay(mut order: Session<Order>) -> Result<&'static str, SessionError> {
+    ///     order.paid = true;
+    ///     order.save().await?;
+    ///     Ok("it is in the store")
+    /// }
+    /// ```
+    pub async fn save(&mut self) -> Result<(), SessionError> {
+        self.flush();
+        self.state.clone().save().await
+    }
+
+    /// Forgets what was changed through this value.
+    ///
+    /// ```
+    /// # use actix_typed_session::Session;
+    /// # #[derive(Default, Session)] #[session(default)] struct Draft { text: String }
+    /// async fn preview(mut draft: Session<Draft>) -> String {
+    ///     draft.text.push_str(" (preview)");
+    ///     let shown = draft.text.clone();
+    ///     draft.discard();
+    ///     shown
+    /// }
+    /// ```
+    pub fn discard(mut self) {
+        self.baseline = None;
+    }
+
+    fn new(state: Rc<State>) -> Result<Self, SessionError> {
+        let before = state.snapshot()?;
+        let view = before.view();
+        let absent = |Missing { field }| SessionError::Absent { type_name: T::schema().type_name, field };
+        let value = T::decode(&Decoder::new(&|name| view.get(name))).map_err(absent)?;
+        Ok(Self { value, baseline: None, before, state })
+    }
+
+    /// Hands what changed to the state, and begins anew.
+    fn flush(&mut self) {
+        let Some(baseline) = self.baseline.take() else { return };
+        let schema = T::schema();
+        let now = Texts::of(&self.value, schema);
+        for (index, field) in schema.fields.iter().enumerate() {
+            match (baseline.get(index), now.get(index)) {
+                (old, Ok(new)) if old.is_ok_and(|old| old == new) => {}
+                (Err(_), Err(_)) => {}
+                (_, Err(error)) => {
+                    let error = SessionError::Encode { field: field.name.to_owned(), reason: error.reason };
+                    self.state.fail(error, &self.before);
+                }
+                (old, Ok(new)) => self.change(schema, field, old.ok(), new),
+            }
+        }
+    }
+
+    fn change(&mut self, schema: &'static Schema, field: &'static Field, old: Option<&str>, new: &str) {
+        let base = old.map_or(Base::Stored, |old| Base::Text(old.to_owned()));
+        let change = Change { base, mine: Some(new.to_owned()), origin: Origin::Changed(schema, field) };
+        self.state.change(field.name, change, &mut self.before);
+    }
+}
+
+impl<T: SessionData> Deref for Session<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: SessionData> DerefMut for Session<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // not what was loaded: a `HashMap` has another order each time it is read, but twice the same in one life
+        if self.baseline.is_none() {
+            self.baseline = Some(Texts::of(&self.value, T::schema()));
+        }
+        &mut self.value
+    }
+}
+
+impl<T: SessionData> Drop for Session<T> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.flush();
+        }
+    }
+}
+
+impl<T: SessionData> fmt::Debug for Session<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("type", &T::schema().type_name).finish_non_exhaustive()
+    }
+}
+
+impl<T: SessionData> FromRequest for Session<T> {
+    type Error = SessionError;
+    type Future = Extract<T>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Extract<T> {
+        let step = State::of(request).and_then(|state| {
+            if let Err(error) = registry::register(T::schema()) {
+                tracing::error!(name: "session.usage", "{error}");
+                return Err(error);
+            }
+            Ok(match state.load() {
+                Ok(()) => Step::Loaded(state),
+                Err(loading) => Step::Loading(state, loading),
+            })
+        });
+        Extract { step: step.unwrap_or_else(|error| Step::Failed(Some(error))), of: PhantomData }
+    }
+}
+
+/// The future of [`Session`]'s extraction.
+pub struct Extract<T> {
+    step: Step,
+    of: PhantomData<fn() -> T>,
+}
+
+enum Step {
+    Failed(Option<SessionError>),
+    Loaded(Rc<State>),
+    Loading(Rc<State>, Loading),
+}
+
+impl<T: SessionData> Future for Extract<T> {
+    type Output = Result<Session<T>, SessionError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.step {
+            Step::Failed(error) => Poll::Ready(Err(error.take().unwrap_or(SessionError::NoMiddleware))),
+            Step::Loaded(state) => Poll::Ready(Session::new(state.clone())),
+            Step::Loading(state, loading) => {
+                let loaded = ready!(Pin::new(loading).poll(cx));
+                state.loaded(loaded);
+                Poll::Ready(Session::new(state.clone()))
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for Extract<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Extract").finish_non_exhaustive()
+    }
+}
+
+/// The JSON texts of a value's fields, in one piece.
+struct Texts {
+    text: Vec<u8>,
+    /// Where each field's text ends, or why it has none.
+    ends: Vec<Result<usize, EncodeError>>,
+}
+
+impl Texts {
+    fn of<T: SessionData>(value: &T, schema: &Schema) -> Self {
+        let mut texts = Self { text: Vec::new(), ends: Vec::with_capacity(schema.fields.len()) };
+        for index in 0..schema.fields.len() {
+            let start = texts.text.len();
+            let end = match value.encode(index, &mut texts.text) {
+                Ok(()) => Ok(texts.text.len()),
+                Err(error) => {
+                    texts.text.truncate(start);
+                    Err(error)
+                }
+            };
+            texts.ends.push(end);
+        }
+        texts
+    }
+
+    fn get(&self, index: usize) -> Result<&str, EncodeError> {
+        let end = self.ends.get(index).copied().unwrap_or(Ok(0))?;
+        let start = self.ends.iter().take(index).rev().find_map(|end| end.ok()).unwrap_or(0);
+        let text = self.text.get(start..end).unwrap_or_default();
+        std::str::from_utf8(text).map_err(|_| EncodeError { reason: "it is not UTF-8" })
+    }
+}

@@ -1,0 +1,123 @@
+//! The fields of a session: names and JSON texts, found without reading the JSON.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use bytestring::ByteString;
+
+/// Field names and their JSON texts, in the order of the names, over one shared text.
+#[derive(Clone, Default)]
+pub(crate) struct Fields {
+    text: ByteString,
+    entries: Vec<Entry>,
+}
+
+/// Where in the text a name begins, where its value begins (and the name ends), and where that ends.
+#[derive(Clone, Copy)]
+struct Entry {
+    name: usize,
+    value: usize,
+    end: usize,
+}
+
+/// What a write changes: the new text of a field, or none where it is removed.
+pub(crate) type Edits<'a> = BTreeMap<&'a str, Option<Cow<'a, str>>>;
+
+impl Fields {
+    /// Fields over a text that holds names and values in turn, with the lengths of each; none if the two do not fit, or
+    /// the names are not in order.
+    pub(crate) fn new(text: ByteString, lengths: impl ExactSizeIterator<Item = (usize, usize)>) -> Option<Self> {
+        let mut entries = Vec::with_capacity(lengths.len());
+        let mut name: usize = 0;
+        let mut last: Option<&str> = None;
+        for (name_len, value_len) in lengths {
+            let value = name.checked_add(name_len)?;
+            let end = value.checked_add(value_len)?;
+            let this = text.get(name..value)?;
+            text.get(value..end)?;
+            if last.is_some_and(|last| last >= this) {
+                return None;
+            }
+            last = Some(this);
+            entries.push(Entry { name, value, end });
+            name = end;
+        }
+        (name == text.len()).then_some(Self { text, entries })
+    }
+
+    /// The JSON text of a field.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let index = self.entries.binary_search_by(|entry| self.slice(entry.name, entry.value).cmp(name)).ok()?;
+        self.entries.get(index).map(|entry| self.slice(entry.value, entry.end))
+    }
+
+    /// All fields, in the order of their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries.iter().map(|entry| (self.slice(entry.name, entry.value), self.slice(entry.value, entry.end)))
+    }
+
+    /// All fields as they are after these edits, in the order of their names.
+    pub(crate) fn edited<'a>(&'a self, edits: &'a Edits<'a>) -> Vec<(&'a str, &'a str)> {
+        let mut all = Vec::with_capacity(self.entries.len() + edits.len());
+        let mut edits = edits.iter().peekable();
+        for (name, text) in self.iter() {
+            while let Some((added, text)) = edits.next_if(|(edited, _)| **edited < name) {
+                all.extend(text.as_deref().map(|text| (*added, text)));
+            }
+            match edits.next_if(|(edited, _)| **edited == name) {
+                Some((_, text)) => all.extend(text.as_deref().map(|text| (name, text))),
+                None => all.push((name, text)),
+            }
+        }
+        all.extend(edits.filter_map(|(name, text)| Some((*name, text.as_deref()?))));
+        all
+    }
+
+    fn slice(&self, from: usize, to: usize) -> &str {
+        self.text.get(from..to).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(entries: &[(&str, &str)]) -> Option<Fields> {
+        let text: String = entries.iter().flat_map(|(name, text)| [*name, *text]).collect();
+        let lengths: Vec<_> = entries.iter().map(|(name, text)| (name.len(), text.len())).collect();
+        Fields::new(text.into(), lengths.into_iter())
+    }
+
+    #[test]
+    fn a_field_is_found_by_its_whole_name() {
+        let fields = fields(&[("a", "1"), ("ab", "2"), ("b", "\"ä\"")]);
+        let get = |name| fields.as_ref().and_then(|fields| fields.get(name));
+        assert_eq!([get("a"), get("ab"), get("b")], [Some("1"), Some("2"), Some("\"ä\"")]);
+        assert_eq!([get(""), get("abc"), get("B")], [None; 3]);
+    }
+
+    #[test]
+    fn names_out_of_order_or_twice_are_no_fields() {
+        assert!(fields(&[("b", "1"), ("a", "2")]).is_none());
+        assert!(fields(&[("a", "1"), ("a", "2")]).is_none());
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_the_text_are_no_fields() {
+        for lengths in [(1, 1), (1, 4), (2, 1), (9, 0)] {
+            assert!(Fields::new("äbc".into(), [lengths].into_iter()).is_none(), "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn edits_replace_add_and_remove() {
+        let Some(fields) = fields(&[("b", "1"), ("d", "2"), ("f", "3")]) else { panic!() };
+        let edits = Edits::from([
+            ("a", Some("0".into())),
+            ("d", None),
+            ("e", None),
+            ("f", Some("9".into())),
+            ("g", Some("4".into())),
+        ]);
+        assert_eq!(fields.edited(&edits), [("a", "0"), ("b", "1"), ("f", "9"), ("g", "4")]);
+    }
+}

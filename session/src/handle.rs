@@ -1,0 +1,222 @@
+//! [`SessionHandle`]: the session of a request as a whole.
+
+use std::{borrow::Cow, fmt, rc::Rc};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use futures_util::future::{Ready, ready};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    changes::{Base, Change, Origin},
+    data::{Guard, SessionData},
+    error::SessionError,
+    json, registry,
+    state::State,
+};
+
+/// The session of this request as a whole: to begin and end what a struct holds, to rotate, destroy and save it, and to
+/// reach fields by name.
+///
+/// It is an extractor that loads nothing: only [`get`](Self::get), [`is_new`](Self::is_new) and [`save`](Self::save) go
+/// to the store. What the other methods ask for is done when the handler has answered.
+///
+/// ```
+/// use actix_typed_session::{Session, SessionError, SessionHandle};
+/// use actix_web::HttpResponse;
+///
+/// #[derive(Session)]
+/// struct User {
+///     #[session(owner)]
+///     name: String,
+/// }
+///
+/// async fn login(session: SessionHandle) -> Result<HttpResponse, SessionError> {
+///     session.insert(User { name: "ada".into() })?; // and a new token, for the old one may be known to others
+///     Ok(HttpResponse::NoContent().finish())
+/// }
+///
+/// async fn logout(session: SessionHandle) -> HttpResponse {
+///     session.destroy();
+///     HttpResponse::NoContent().finish()
+/// }
+/// ```
+#[derive(Clone)]
+pub struct SessionHandle {
+    state: Rc<State>,
+}
+
+impl SessionHandle {
+    /// Stores a whole struct, whatever of it was there, and rotates: this is how a sign-in begins.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Encode`] if a field can't be written as JSON; then nothing is changed.
+    pub fn insert<T: SessionData>(&self, value: T) -> Result<(), SessionError> {
+        register::<T>()?;
+        let mut texts = Vec::with_capacity(T::schema().fields.len());
+        for (index, field) in T::schema().fields.iter().enumerate() {
+            let mut text = Vec::new();
+            let encoded = value.encode(index, &mut text);
+            let text = encoded.and_then(|()| String::from_utf8(text).map_err(|_| json::NOT_UTF8));
+            let text =
+                text.map_err(|error| SessionError::Encode { field: field.name.to_owned(), reason: error.reason })?;
+            texts.push((field, text));
+        }
+        for (field, text) in texts {
+            let change = Change { base: Base::Stored, mine: Some(text), origin: Origin::Whole(field) };
+            self.state.put(Cow::Borrowed(field.name), change);
+        }
+        self.state.rotate();
+        Ok(())
+    }
+
+    /// Removes all fields of a struct, and rotates: this is how what [`insert`](Self::insert) began ends.
+    ///
+    /// The rest of the session stays; [`destroy`](Self::destroy) ends it all. It beats changes that other requests make
+    /// to the struct's fields meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Usage`] if the type clashes with another of this program.
+    pub fn remove<T: SessionData>(&self) -> Result<(), SessionError> {
+        register::<T>()?;
+        for field in T::schema().fields {
+            let change = Change { base: Base::Stored, mine: None, origin: Origin::Whole(field) };
+            self.state.put(Cow::Borrowed(field.name), change);
+        }
+        self.state.rotate();
+        Ok(())
+    }
+
+    /// The value of a field by its full name, such as `cart.items`; none if it is absent.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Decode`] if it is not of this type, and what a load fails with.
+    ///
+    /// ```
+    /// # use actix_typed_session::{SessionError, SessionHandle};
+    /// async fn theme(session: SessionHandle) -> Result<String, SessionError> {
+    ///     Ok(session.get("theme").await?.unwrap_or_else(|| "light".to_owned()))
+    /// }
+    /// ```
+    pub async fn get<V: DeserializeOwned>(&self, name: &str) -> Result<Option<V>, SessionError> {
+        check(name)?;
+        let snapshot = self.state.ready().await?;
+        let Some(text) = snapshot.view().get(name) else { return Ok(None) };
+        let decoded = serde_json::from_str(text);
+        decoded.map(Some).map_err(|error| SessionError::Decode { field: name.to_owned(), reason: json::reason(&error) })
+    }
+
+    /// Stores a value by its full name.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Encode`] if it can't be written as JSON; [`SessionError::Usage`] if a typed session that this
+    /// program has used marks the field `owner` or `rotate`, or the name is empty or begins with a dot.
+    ///
+    /// ```
+    /// # use actix_typed_session::{SessionError, SessionHandle};
+    /// async fn dark(session: SessionHandle) -> Result<&'static str, SessionError> {
+    ///     session.set("theme", &"dark")?;
+    ///     Ok("dark")
+    /// }
+    /// ```
+    pub fn set<V: Serialize + ?Sized>(&self, name: &str, value: &V) -> Result<(), SessionError> {
+        let encode =
+            |error: crate::data::EncodeError| SessionError::Encode { field: name.to_owned(), reason: error.reason };
+        let text = json::to_string(value).map_err(encode)?;
+        self.write(name, Some(text))
+    }
+
+    /// Removes a field by its full name.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Usage`], as for [`set`](Self::set).
+    pub fn unset(&self, name: &str) -> Result<(), SessionError> {
+        self.write(name, None)
+    }
+
+    /// Removes all fields. If one of them is marked `owner` or `rotate`, the session gets a new token too.
+    pub fn clear(&self) {
+        self.state.edit(crate::changes::Changes::clear);
+    }
+
+    /// Gives the session a new token, so that the old one is dead. Without a stored session it does nothing.
+    ///
+    /// Signing in and out do so by themselves; this is for other changes of what a visitor may do.
+    pub fn rotate(&self) {
+        self.state.rotate();
+    }
+
+    /// Ends the session: its record and its cookie are removed, on failure responses too.
+    ///
+    /// What extractors changed before this call is void; what is inserted after it begins a new session.
+    pub fn destroy(&self) {
+        self.state.destroy();
+    }
+
+    /// Forgets all changes of this request that are not saved yet, but for those in extractors that are still alive.
+    pub fn discard(&self) {
+        self.state.discard();
+    }
+
+    /// Saves all changes of this request now, but for those in extractors that are still alive.
+    ///
+    /// # Errors
+    ///
+    /// What a commit fails with. The changes are then forgotten, and the response is the handler's to choose.
+    pub async fn save(&self) -> Result<(), SessionError> {
+        self.state.save().await
+    }
+
+    /// Whether the visitor has no stored session, so that the first change begins one.
+    ///
+    /// # Errors
+    ///
+    /// What a load fails with.
+    pub async fn is_new(&self) -> Result<bool, SessionError> {
+        self.state.ready().await?;
+        Ok(self.state.is_new())
+    }
+
+    fn write(&self, name: &str, mine: Option<String>) -> Result<(), SessionError> {
+        check(name)?;
+        if registry::guard(name) != Guard::None {
+            return Err(SessionError::Usage(Cow::Owned(format!(
+                "field `{name}` is marked `owner` or `rotate`: change it through its typed session, which rotates too"
+            ))));
+        }
+        self.state.put(Cow::Owned(name.to_owned()), Change { base: Base::Stored, mine, origin: Origin::Untyped });
+        Ok(())
+    }
+}
+
+/// Names that a program may give a field.
+fn check(name: &str) -> Result<(), SessionError> {
+    if name.is_empty() || name.starts_with('.') || name.len() > 256 {
+        let message = "a field's name has 1 to 256 bytes and does not begin with a dot";
+        return Err(SessionError::Usage(Cow::Borrowed(message)));
+    }
+    Ok(())
+}
+
+fn register<T: SessionData>() -> Result<(), SessionError> {
+    registry::register(T::schema())
+}
+
+impl FromRequest for SessionHandle {
+    type Error = SessionError;
+    type Future = Ready<Result<Self, SessionError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(State::of(request).map(|state| Self { state }))
+    }
+}
+
+impl fmt::Debug for SessionHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionHandle").finish_non_exhaustive()
+    }
+}

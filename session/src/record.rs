@@ -1,0 +1,126 @@
+//! A session as the bytes of a record: `format ‖ SHA-256 of the secret ‖ created ‖ deadline ‖ n ‖ n × (length of the
+//! name, length of the value) ‖ names and values ‖ CRC-32`, numbers in big endian.
+
+use bytes::{Buf, Bytes};
+use bytestring::ByteString;
+
+use crate::fields::Fields;
+
+/// What is in a record: whose token opens it, how long it may live at most, and the fields.
+#[derive(Clone)]
+pub(crate) struct Contents {
+    /// SHA-256 of the secret.
+    pub(crate) secret_hash: [u8; 32],
+    /// When the session began, in milliseconds since the epoch.
+    pub(crate) created: u64,
+    /// When it ends, whatever the use, in milliseconds since the epoch; [`NEVER`] for no such time.
+    pub(crate) deadline: u64,
+    /// What it holds.
+    pub(crate) fields: Fields,
+}
+
+/// The deadline of a session without an absolute lifetime.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+const FORMAT: u8 = 1;
+const HEAD: usize = 1 + 32 + 8 + 8 + 4;
+const ENTRY: usize = 2 + 4;
+const CHECKSUM: usize = 4;
+
+/// The bytes of a session with these fields, which are in the order of their names; none if a length has no room.
+pub(crate) fn encode(secret_hash: &[u8; 32], created: u64, deadline: u64, fields: &[(&str, &str)]) -> Option<Vec<u8>> {
+    let text: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let mut out = Vec::with_capacity(HEAD + fields.len() * ENTRY + text + CHECKSUM);
+    out.push(FORMAT);
+    out.extend_from_slice(secret_hash);
+    out.extend_from_slice(&created.to_be_bytes());
+    out.extend_from_slice(&deadline.to_be_bytes());
+    out.extend_from_slice(&u32::try_from(fields.len()).ok()?.to_be_bytes());
+    for (name, value) in fields {
+        out.extend_from_slice(&u16::try_from(name.len()).ok()?.to_be_bytes());
+        out.extend_from_slice(&u32::try_from(value.len()).ok()?.to_be_bytes());
+    }
+    for (name, value) in fields {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(value.as_bytes());
+    }
+    let checksum = crc32fast::hash(&out);
+    out.extend_from_slice(&checksum.to_be_bytes());
+    Some(out)
+}
+
+/// The session in these bytes; none if they are not exactly what [`encode`] made.
+pub(crate) fn decode(mut bytes: Bytes) -> Option<Contents> {
+    if bytes.len() < HEAD + CHECKSUM {
+        return None;
+    }
+    let mut checksum = bytes.split_off(bytes.len() - CHECKSUM);
+    if crc32fast::hash(&bytes) != checksum.get_u32() || bytes.get_u8() != FORMAT {
+        return None;
+    }
+    let mut secret_hash = [0; 32];
+    bytes.copy_to_slice(&mut secret_hash);
+    let created = bytes.get_u64();
+    let deadline = bytes.get_u64();
+    let count = usize::try_from(bytes.get_u32()).ok()?;
+    let table_len = count.checked_mul(ENTRY).filter(|len| *len <= bytes.len())?;
+    let table = bytes.split_to(table_len);
+    let lengths = table.chunks_exact(ENTRY).map(|mut entry| (entry.get_u16().into(), entry.get_u32() as usize));
+    let fields = Fields::new(ByteString::try_from(bytes).ok()?, lengths)?;
+    Some(Contents { secret_hash, created, deadline, fields })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sample() -> Vec<u8> {
+        encode(&[7; 32], 1, NEVER, &[("cart.items", "[1,2]"), ("user.name", "\"Zoë\"")]).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let contents = decode(sample().into()).map(|contents| {
+            let fields: Vec<_> =
+                contents.fields.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+            (contents.secret_hash, contents.created, contents.deadline, fields)
+        });
+        let fields = [("cart.items", "[1,2]"), ("user.name", "\"Zoë\"")].map(|(name, text)| (name.into(), text.into()));
+        assert_eq!(contents, Some(([7; 32], 1, NEVER, fields.to_vec())));
+    }
+
+    #[test]
+    fn a_flipped_bit_or_a_lost_byte_anywhere_makes_it_no_record() {
+        let whole = sample();
+        for at in 0..whole.len() {
+            assert!(decode(Bytes::copy_from_slice(whole.get(..at).unwrap_or_default())).is_none(), "cut at {at}");
+            for bit in 0..8 {
+                let mut flipped = whole.clone();
+                flipped.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << bit);
+                assert!(decode(flipped.into()).is_none(), "bit {bit} of byte {at}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_at_all_are_read_without_a_panic(bytes: Vec<u8>, checksum: bool) {
+            let mut bytes = bytes;
+            if checksum {
+                let sum = crc32fast::hash(&bytes);
+                bytes.extend_from_slice(&sum.to_be_bytes());
+            }
+            let _ = decode(bytes.into());
+        }
+
+        #[test]
+        fn any_fields_come_back(fields: std::collections::BTreeMap<String, String>) {
+            let list: Vec<_> = fields.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+            let bytes = encode(&[0; 32], 5, 6, &list).unwrap_or_default();
+            let Some(contents) = decode(bytes.into()) else { panic!("no record") };
+            prop_assert_eq!(contents.fields.iter().collect::<Vec<_>>(), list);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What the requests of one worker share: the settings, and the store through which all calls go, each in its time.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    config::SessionConfig,
+    cookie::CookieRules,
+    error::{ConfigError, StoreError, StoreErrorKind},
+    queue::Queue,
+    record::{self, Contents},
+    seal::Sealer,
+    store::{Created, Record, SessionStore, Updated, Version},
+};
+
+/// What follows from the settings, once.
+pub(crate) struct Core {
+    pub(crate) config: SessionConfig,
+    pub(crate) cookies: CookieRules,
+    sealer: Sealer,
+}
+
+/// What the requests of one worker share.
+pub(crate) struct Worker {
+    pub(crate) core: Arc<Core>,
+    pub(crate) queue: Arc<Queue>,
+    store: Arc<dyn SessionStore>,
+}
+
+/// The time that a commit may take, over all of its calls.
+#[derive(Clone, Copy)]
+pub(crate) struct Budget {
+    until: Instant,
+    call: Duration,
+}
+
+impl Core {
+    pub(crate) fn new(config: SessionConfig) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let cookies = CookieRules::new(&config)?;
+        let sealer = Sealer::new(config.encryption_keys.iter().map(|key| &key.0));
+        Ok(Self { config, cookies, sealer })
+    }
+}
+
+impl Default for Core {
+    #[allow(clippy::expect_used, reason = "a test builds it, and nothing else goes into it")]
+    fn default() -> Self {
+        Self::new(SessionConfig::default()).expect("the defaults fit each other")
+    }
+}
+
+impl Budget {
+    /// Twice the time of a call, from now on.
+    pub(crate) fn new(call: Duration) -> Self {
+        Self { until: Instant::now() + call * 2, call }
+    }
+
+    /// When all must be done.
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
+
+    fn call(&self) -> Instant {
+        self.until.min(Instant::now() + self.call)
+    }
+}
+
+impl Worker {
+    pub(crate) fn new(core: Arc<Core>, store: Arc<dyn SessionStore>) -> Self {
+        Self { core, queue: Arc::default(), store }
+    }
+
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::new(self.core.config.store_timeout)
+    }
+
+    /// The session in a record; none, with a warning, if it is damaged or sealed by a key that is not known.
+    pub(crate) fn open(&self, key: &str, record: &Record) -> Option<Contents> {
+        let contents = self.core.sealer.open(key, record.bytes.clone()).and_then(record::decode);
+        if contents.is_none() {
+            tracing::warn!(
+                name: "session.damaged",
+                store = self.store.name(),
+                "a stored record is damaged, foreign or sealed by an unknown key, and counts as absent"
+            );
+        }
+        contents
+    }
+
+    /// The record of a session's bytes.
+    pub(crate) fn record(&self, key: &str, bytes: &Bytes, expires_in: Duration) -> Option<Record> {
+        Some(Record::new(self.core.sealer.seal(key, bytes)?, expires_in))
+    }
+
+    pub(crate) async fn load(&self, key: &str, budget: Budget) -> Result<Option<Record>, StoreError> {
+        self.within(budget, StoreErrorKind::Unavailable, self.store.load(key)).await
+    }
+
+    pub(crate) async fn create(&self, key: &str, record: &Record, budget: Budget) -> Result<Created, StoreError> {
+        self.within(budget, StoreErrorKind::OutcomeUnknown, self.store.create(key, record)).await
+    }
+
+    pub(crate) async fn update(
+        &self,
+        key: &str,
+        record: &Record,
+        expected: &Version,
+        budget: Budget,
+    ) -> Result<Updated, StoreError> {
+        self.within(budget, StoreErrorKind::OutcomeUnknown, self.store.update(key, record, expected)).await
+    }
+
+    pub(crate) async fn touch(&self, key: &str, expires_in: Duration, budget: Budget) -> Result<bool, StoreError> {
+        self.within(budget, StoreErrorKind::OutcomeUnknown, self.store.touch(key, expires_in)).await
+    }
+
+    pub(crate) async fn delete(&self, key: &str, budget: Budget) -> Result<(), StoreError> {
+        self.within(budget, StoreErrorKind::OutcomeUnknown, self.store.delete(key)).await
+    }
+
+    /// Deletes a batch of expired records.
+    pub(crate) async fn sweep(&self) {
+        const BATCH: u64 = 1000;
+        let budget = self.budget();
+        match self.within(budget, StoreErrorKind::OutcomeUnknown, self.store.delete_expired(BATCH)).await {
+            Ok(count) => tracing::debug!(name: "session.swept", store = self.store.name(), count),
+            Err(error) => self.report("delete_expired", &error),
+        }
+    }
+
+    async fn within<T>(
+        &self,
+        budget: Budget,
+        late: StoreErrorKind,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let answer = timeout_at(budget.call(), call).await;
+        answer.unwrap_or_else(|_| Err(StoreError::new(late, "the store did not answer within `SESSION_STORE_TIMEOUT`")))
+    }
+
+    /// Tells the log of a failed call that the request does not fail for.
+    pub(crate) fn report(&self, operation: &'static str, error: &StoreError) {
+        let error = crate::error::Chain(error);
+        tracing::warn!(name: "session.store.failed", store = self.store.name(), operation, %error);
+    }
+}
