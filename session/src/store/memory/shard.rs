@@ -18,10 +18,11 @@ pub(super) const OVERHEAD: usize = 288;
 pub(super) const NEVER: u64 = u64::MAX;
 
 /// Records under their keys, and in the order in which they expire.
-#[derive(Default)]
 pub(super) struct Shard {
     records: HashMap<Arc<str>, Entry>,
     order: BTreeMap<Place, Arc<str>>,
+    /// The first deadline of the order, at hand without a look into it.
+    soonest: u64,
     next: u64,
     bytes: usize,
 }
@@ -52,6 +53,12 @@ pub(super) fn size(key: &str, bytes: &[u8]) -> usize {
     key.len().saturating_add(bytes.len()).saturating_add(OVERHEAD)
 }
 
+impl Default for Shard {
+    fn default() -> Self {
+        Self { records: HashMap::new(), order: BTreeMap::new(), soonest: NEVER, next: 0, bytes: 0 }
+    }
+}
+
 impl Shard {
     pub(super) fn load(&self, key: &str, now: u64) -> Option<Record> {
         self.live(key, now).map(|entry| entry.record(now))
@@ -66,6 +73,7 @@ impl Shard {
         let place = self.place(write.deadline);
         self.bytes += size(&key, &write.bytes);
         self.order.insert(place, Arc::clone(&key));
+        self.soonest = self.soonest.min(place.deadline);
         self.records.insert(key, Entry { version: write.version, bytes: write.bytes, place });
         Some(place)
     }
@@ -79,22 +87,19 @@ impl Shard {
         if entry.version != *expected {
             return Err(Updated::Conflict(entry.record(now)));
         }
-        if let Some(key) = self.order.remove(&entry.place) {
-            self.order.insert(place, key);
-        }
         self.bytes = self.bytes - entry.bytes.len() + write.bytes.len();
-        *entry = Entry { version: write.version, bytes: write.bytes, place };
+        let old = std::mem::replace(entry, Entry { version: write.version, bytes: write.bytes, place }).place;
+        self.move_in_order(old, place);
         Ok(place)
     }
 
     /// Moves the deadline of a live record, if that makes it later; whether there is one.
     pub(super) fn touch(&mut self, key: &str, deadline: u64, now: u64) -> bool {
         let Some(entry) = self.records.get_mut(key).filter(|entry| now <= entry.place.deadline) else { return false };
-        if deadline > entry.place.deadline
-            && let Some(key) = self.order.remove(&entry.place)
-        {
+        let old = entry.place;
+        if deadline > old.deadline {
             entry.place.deadline = deadline;
-            self.order.insert(entry.place, key);
+            self.move_in_order(old, Place { deadline, ..old });
         }
         true
     }
@@ -102,6 +107,7 @@ impl Shard {
     pub(super) fn remove(&mut self, key: &str) {
         if let Some((key, entry)) = self.records.remove_entry(key) {
             self.order.remove(&entry.place);
+            self.left_order(entry.place);
             self.bytes -= size(&key, &entry.bytes);
             // what a crowd needed is given back; a few thousand records at most are moved
             if self.records.len() * 8 < self.records.capacity() && self.records.capacity() > 64 {
@@ -130,7 +136,7 @@ impl Shard {
 
     /// The deadline of the record that expires first; [`NEVER`] if there is none.
     pub(super) fn soonest(&self) -> u64 {
-        self.order.first_key_value().map_or(NEVER, |(place, _)| place.deadline)
+        self.soonest
     }
 
     /// The same, leaving out the record at `except`.
@@ -145,6 +151,20 @@ impl Shard {
 
     fn live(&self, key: &str, now: u64) -> Option<&Entry> {
         self.records.get(key).filter(|entry| now <= entry.place.deadline)
+    }
+
+    fn move_in_order(&mut self, old: Place, new: Place) {
+        if let Some(key) = self.order.remove(&old) {
+            self.order.insert(new, key);
+            self.soonest = self.soonest.min(new.deadline);
+            self.left_order(old);
+        }
+    }
+
+    fn left_order(&mut self, place: Place) {
+        if place.deadline == self.soonest {
+            self.soonest = self.order.first_key_value().map_or(NEVER, |(place, _)| place.deadline);
+        }
     }
 
     fn place(&mut self, deadline: u64) -> Place {
