@@ -15,6 +15,8 @@ mod memory;
 mod null;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "memory", feature = "filesystem"))]
+mod seldom;
 
 pub(crate) use self::build::{StoreKind, StoreSettings, Url};
 #[cfg(feature = "filesystem")]
