@@ -32,7 +32,7 @@ mod shard;
 /// [`TooLarge`](StoreErrorKind::TooLarge). Expired records are removed by the writes that follow, a few at a time, and
 /// by [`delete_expired`](SessionStore::delete_expired); no thread runs for that.
 ///
-/// An operation takes about a microsecond at a million sessions, and none waits for another for longer than that.
+/// An operation takes one to a few microseconds at a million sessions, and holds up no other for longer.
 ///
 /// ```
 /// # #[actix_web::main] async fn main() -> Result<(), actix_typed_session::store::StoreError> {

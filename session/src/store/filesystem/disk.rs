@@ -26,7 +26,14 @@ pub(super) struct Disk {
 /// Held while it lives, against all processes and all threads.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    pub(super) file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // closing the file does it too, unless a child process has it open still
+        let _ = self.file.unlock();
+    }
 }
 
 impl Disk {
@@ -136,7 +143,7 @@ impl Disk {
         let file = file.map_err(|error| failed("open", &path, error))?;
         match file.try_lock() {
             // a lock on a file that was removed meanwhile would exclude nobody
-            Ok(()) if is_at(&file, &path) => Ok(Some(Lock { _file: file })),
+            Ok(()) if is_at(&file, &path) => Ok(Some(Lock { file })),
             Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(failed("lock", &path, error)),
         }
@@ -266,7 +273,7 @@ fn set_mode(_: &File, _: u32) -> io::Result<()> {
 
 /// Whether an open file is the one that is at this path now.
 #[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
 
     let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
@@ -274,6 +281,6 @@ fn is_at(file: &File, path: &Path) -> bool {
 }
 
 #[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
+pub(super) fn is_at(_: &File, _: &Path) -> bool {
     true
 }

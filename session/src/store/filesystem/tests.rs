@@ -12,7 +12,9 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    FilesystemStore, format,
+    FilesystemStore,
+    disk::is_at,
+    format,
     name::{Name, folder, temporary},
 };
 use crate::{
@@ -315,17 +317,30 @@ async fn a_write_waits_for_a_lock_up_to_the_timeout_and_a_read_waits_for_nothing
     assert_eq!(outcome.unwrap(), Updated::Done);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_write_behind_one_that_hangs_waits_up_to_the_timeout() {
+    let setting = Setting::new();
+    let name = Name::of("key");
+    let hangs = setting.store.shared.queues.get(usize::from(name.folder)).unwrap().clone().lock_owned().await;
+    let write = setting.store.delete("key");
+    let outcome = tokio::time::timeout(Duration::from_secs(60), write).await;
+    assert_eq!(outcome.unwrap().unwrap_err().kind(), StoreErrorKind::Unavailable);
+    drop(hangs);
+    setting.store.delete("key").await.unwrap();
+}
+
 #[cfg(unix)]
 #[test]
 fn a_lock_whose_file_was_removed_is_not_taken_for_one() {
     let setting = Setting::new();
-    let old = setting.store.disk.try_lock(7).unwrap().unwrap();
-    assert!(setting.store.disk.try_lock(7).unwrap().is_none());
-    fs::remove_dir_all(setting.directory.path().join("locks")).unwrap();
-    let new = setting.another().disk.try_lock(7).unwrap();
-    assert!(new.is_some());
-    drop((old, new));
-    assert!(setting.store.disk.try_lock(7).unwrap().is_some());
+    let (disk, path) = (&setting.store.disk, setting.directory.path().join("locks").join(folder(7)));
+    let old = disk.try_lock(7).unwrap().unwrap();
+    assert!(disk.try_lock(7).unwrap().is_none());
+    assert!(is_at(&old.file, &path));
+    fs::remove_file(&path).unwrap();
+    assert!(!is_at(&old.file, &path));
+    let _new = setting.another().disk.try_lock(7).unwrap().unwrap();
+    assert!(!is_at(&old.file, &path));
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ use crate::{
 /// What the clones of a store have in common.
 pub(super) struct Shared {
     /// One writer of this process at a time asks for the lock of a folder; the others wait here, without polling.
-    queues: Box<[Arc<AsyncMutex<()>>]>,
+    pub(super) queues: Box<[Arc<AsyncMutex<()>>]>,
     pub(super) cursor: Mutex<Cursor>,
     /// How many records may be made until they are counted.
     uncounted: AtomicU64,

@@ -72,6 +72,17 @@ async fn the_record_just_written_stays_though_it_expires_first() {
 }
 
 #[tokio::test]
+async fn the_record_just_written_stays_though_it_is_the_first_of_its_shard() {
+    let store = MemoryStore::default().with_max_bytes(shard::size("0000", b"x"));
+    let mut keys = (0..9999).map(|number| format!("{number:04}"));
+    let first = keys.next().unwrap();
+    let second = keys.find(|key| store.inner.index(key) == store.inner.index(&first)).unwrap();
+    put(&store, &first, HOUR * 2).await;
+    put(&store, &second, HOUR).await;
+    assert!(holds(&store, &second).await && !holds(&store, &first).await);
+}
+
+#[tokio::test]
 async fn a_record_larger_than_the_bound_is_too_large_and_ends_no_other() {
     let store = room_for(2, &Clock::manual());
     put(&store, "k1", HOUR).await;
