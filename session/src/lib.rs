@@ -1,11 +1,14 @@
 //! Server-side sessions for actix-web, typed by a derive.
 
 mod clock;
+mod codec;
 mod data;
 mod error;
 mod json;
 mod registry;
 pub mod store;
+
+pub use actix_typed_session_derive::Session;
 
 pub use self::{
     clock::Clock,
@@ -19,11 +22,11 @@ pub mod __private {
     pub use serde;
 
     pub use crate::{
+        codec::{Codec, With, codec, codec_with},
         data::{
-            Decoder, EncodeError, Field, Guard, Merge, Missing, Schema, UnitEncoder, decodes, merge_unit, merge_with,
-            unit_decodes,
+            Decoder, EncodeError, Field, Guard, Merge, Missing, Schema, SessionData, UnitEncoder, merge_unit,
+            merge_with, unit_decodes,
         },
-        json::encode,
         registry::Registration,
     };
 }
