@@ -1,11 +1,11 @@
 //! [`SessionData`]: what the derive fills in, and what it fills it in with.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use serde::de::{DeserializeOwned, Visitor};
 use serde_json::value::RawValue;
 
-use crate::json;
+use crate::{codec::Codec, json};
 
 /// A struct that is a view of some fields of the session. Implemented by `#[derive(Session)]`.
 ///
@@ -111,6 +111,8 @@ pub struct EncodeError {
 #[derive(Debug)]
 pub struct Decoder<'a> {
     source: Source<'a>,
+    /// Set where a text does not decode, for a caller that must know.
+    undecodable: Option<&'a Cell<bool>>,
 }
 
 enum Source<'a> {
@@ -129,8 +131,9 @@ impl std::fmt::Debug for Source<'_> {
 
 impl<'a> Decoder<'a> {
     /// A decoder of what `fields` finds by name.
-    pub(crate) fn new(fields: &'a dyn Fn(&str) -> Option<&'a str>) -> Self {
-        Self { source: Source::Fields(fields) }
+    #[must_use]
+    pub fn new(fields: &'a dyn Fn(&str) -> Option<&'a str>) -> Self {
+        Self { source: Source::Fields(fields), undecodable: None }
     }
 
     /// The entries of the one field that a unit is stored as; none where it is absent or no object.
@@ -139,11 +142,14 @@ impl<'a> Decoder<'a> {
         let entries = self.text(field).and_then(|text| match serde_json::from_str(text) {
             Ok(entries) => Some(entries),
             Err(error) => {
-                undecodable(field, &error);
+                self.report(field, &error);
                 None
             }
         });
-        Decoder { source: Source::Object { field, entries: entries.unwrap_or_default() } }
+        Decoder {
+            source: Source::Object { field, entries: entries.unwrap_or_default() },
+            undecodable: self.undecodable,
+        }
     }
 
     /// The value of a field by its name or the first alias that is there; none if it is absent or does not decode.
@@ -153,7 +159,7 @@ impl<'a> Decoder<'a> {
         match serde_json::from_str(text) {
             Ok(value) => Some(value),
             Err(error) => {
-                undecodable(name, &error);
+                self.report(name, &error);
                 None
             }
         }
@@ -179,6 +185,18 @@ impl<'a> Decoder<'a> {
             Source::Object { entries, .. } => entries.get(name).map(|value| value.get()),
         }
     }
+
+    fn report(&self, field: &str, error: &serde_json::Error) {
+        match self.undecodable {
+            Some(undecodable) => undecodable.set(true),
+            None => tracing::warn!(
+                name: "session.field.undecodable",
+                field,
+                reason = json::reason(error),
+                "a stored field does not decode and counts as absent; it is kept until it is overwritten"
+            ),
+        }
+    }
 }
 
 /// Writes the object that a unit is stored as, entry by entry.
@@ -195,15 +213,15 @@ impl<'a> UnitEncoder<'a> {
         Self { out, empty: true }
     }
 
-    /// Writes an entry.
-    pub fn entry<T: serde::Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), EncodeError> {
+    /// Begins an entry: its value is to be appended to what is returned.
+    pub fn entry(&mut self, name: &str) -> Result<&mut Vec<u8>, EncodeError> {
         if !self.empty {
             self.out.push(b',');
         }
         self.empty = false;
         json::encode(name, self.out)?;
         self.out.push(b':');
-        json::encode(value, self.out)
+        Ok(self.out)
     }
 
     /// Ends the object.
@@ -213,16 +231,19 @@ impl<'a> UnitEncoder<'a> {
 }
 
 /// Merges by a function over the values; a base that does not decode counts as absent.
-pub fn merge_with<T: DeserializeOwned + serde::Serialize>(
+pub fn merge_with<T>(
+    codec: &Codec<T>,
     base: Option<&str>,
     mine: &str,
     theirs: &str,
-    merge: impl FnOnce(Option<&T>, T, T) -> T,
+    merge: fn(Option<&T>, T, T) -> T,
 ) -> Result<String, EncodeError> {
-    let decode = |text: &str| serde_json::from_str::<T>(text).map_err(|_| EncodeError { reason: "it does not decode" });
-    let base = base.and_then(|text| decode(text).ok());
+    let decode = |text: &str| codec.parse(text).ok_or(UNDECODABLE);
+    let base = base.and_then(|text| codec.parse(text));
     let merged = merge(base.as_ref(), decode(mine)?, decode(theirs)?);
-    json::to_string(&merged)
+    let mut out = Vec::new();
+    codec.encode(&merged, &mut out)?;
+    json::text(out)
 }
 
 /// Merges two units by a function over the structs; one that does not decode is an error, but for the base.
@@ -230,17 +251,17 @@ pub fn merge_unit<T: SessionData>(
     base: Option<&str>,
     mine: &str,
     theirs: &str,
-    merge: impl FnOnce(Option<&T>, T, T) -> T,
+    merge: fn(Option<&T>, T, T) -> T,
 ) -> Result<String, EncodeError> {
-    let decode = |text: &str| decode_unit::<T>(text).ok_or(EncodeError { reason: "it does not decode" });
+    let decode = |text: &str| decode_unit::<T>(text).ok_or(UNDECODABLE);
     let base = base.and_then(decode_unit::<T>);
     let merged = merge(base.as_ref(), decode(mine)?, decode(theirs)?);
     let mut out = Vec::new();
     merged.encode(0, &mut out)?;
-    String::from_utf8(out).map_err(|_| EncodeError { reason: "it is not UTF-8" })
+    json::text(out)
 }
 
-/// Whether a JSON text decodes as the unit `T`.
+/// Whether a JSON text decodes as the unit `T`, with all the entries that it has.
 #[must_use]
 pub fn unit_decodes<T: SessionData>(text: &str) -> bool {
     decode_unit::<T>(text).is_some()
@@ -248,23 +269,12 @@ pub fn unit_decodes<T: SessionData>(text: &str) -> bool {
 
 fn decode_unit<T: SessionData>(text: &str) -> Option<T> {
     let fields = |name: &str| (name == T::schema().key).then_some(text);
-    T::decode(&Decoder::new(&fields)).ok()
+    let undecodable = Cell::new(false);
+    let decoder = Decoder { source: Source::Fields(&fields), undecodable: Some(&undecodable) };
+    T::decode(&decoder).ok().filter(|_| !undecodable.get())
 }
 
-/// Whether a JSON text decodes as `T`.
-#[must_use]
-pub fn decodes<T: DeserializeOwned>(text: &str) -> bool {
-    serde_json::from_str::<T>(text).is_ok()
-}
-
-fn undecodable(field: &str, error: &serde_json::Error) {
-    tracing::warn!(
-        name: "session.field.undecodable",
-        field,
-        reason = json::reason(error),
-        "a stored field does not decode and counts as absent; it is kept until it is overwritten"
-    );
-}
+const UNDECODABLE: EncodeError = EncodeError { reason: "it does not decode" };
 
 struct AbsentField;
 

@@ -213,7 +213,7 @@ impl Error for StoreError {
 ///     "`SESSION_COOKIE_SAMESITE` is `sometimes`: accepted are `Strict`, `Lax` and `None`"
 /// );
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ConfigError {
     key: Cow<'static, str>,
     message: String,
@@ -244,6 +244,13 @@ impl ConfigError {
 }
 
 impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The message too, for it is what a program prints whose `main` returns this.
+impl fmt::Debug for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }

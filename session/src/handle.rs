@@ -57,7 +57,7 @@ impl SessionHandle {
         for (index, field) in T::schema().fields.iter().enumerate() {
             let mut text = Vec::new();
             let encoded = value.encode(index, &mut text);
-            let text = encoded.and_then(|()| String::from_utf8(text).map_err(|_| json::NOT_UTF8));
+            let text = encoded.and_then(|()| json::text(text));
             let text =
                 text.map_err(|error| SessionError::Encode { field: field.name.to_owned(), reason: error.reason })?;
             texts.push((field, text));

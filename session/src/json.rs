@@ -6,7 +6,7 @@ use serde_json::{error::Category, ser::Formatter};
 use crate::data::EncodeError;
 
 /// Appends the JSON text of a value.
-pub fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let mut nulls = Nulls(false);
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, &mut nulls);
     value
@@ -19,14 +19,16 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(),
     Ok(())
 }
 
-/// The error of a serializer that wrote bytes which are no text.
-pub(crate) const NOT_UTF8: EncodeError = EncodeError { reason: "it is not UTF-8" };
-
 /// The JSON text of a value.
 pub(crate) fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String, EncodeError> {
     let mut out = Vec::new();
     encode(value, &mut out)?;
-    String::from_utf8(out).map_err(|_| NOT_UTF8)
+    text(out)
+}
+
+/// What was encoded, as text.
+pub(crate) fn text(out: Vec<u8>) -> Result<String, EncodeError> {
+    String::from_utf8(out).map_err(|_| EncodeError { reason: "it is not UTF-8" })
 }
 
 /// What is wrong with a text, in words that hold nothing of it.

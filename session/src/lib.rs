@@ -2,6 +2,7 @@
 
 mod changes;
 mod clock;
+mod codec;
 mod commit;
 mod config;
 mod cookie;
@@ -25,6 +26,8 @@ pub mod testing;
 mod token;
 mod worker;
 
+pub use actix_typed_session_derive::Session;
+
 pub use self::{
     clock::Clock,
     config::{SameSite, SessionConfig},
@@ -41,11 +44,11 @@ pub mod __private {
     pub use serde;
 
     pub use crate::{
+        codec::{Codec, With, codec, codec_with},
         data::{
-            Decoder, EncodeError, Field, Guard, Merge, Missing, Schema, UnitEncoder, decodes, merge_unit, merge_with,
-            unit_decodes,
+            Decoder, EncodeError, Field, Guard, Merge, Missing, Schema, SessionData, UnitEncoder, merge_unit,
+            merge_with, unit_decodes,
         },
-        json::encode,
         registry::Registration,
     };
 }

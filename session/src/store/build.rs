@@ -5,13 +5,13 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use crate::{
     config::SessionConfig,
     error::ConfigError,
-    store::{NullStore, SessionStore},
+    store::{self, NullStore, SessionStore},
 };
 
 impl SessionConfig {
     /// The store that `SESSION_TYPE` names, made of its settings: [`NullStore`] where none is named.
     ///
-    /// It opens no connection yet. An error where the store can't be made of its settings.
+    /// It opens no connection yet, but makes the directory of the `filesystem` store. An error where the store can't be made of its settings.
     ///
     /// ```
     /// use actix_typed_session::SessionConfig;
@@ -24,6 +24,21 @@ impl SessionConfig {
     pub fn store(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
         match self.store.kind {
             StoreKind::Null => Ok(Arc::new(NullStore)),
+            #[cfg(feature = "memory")]
+            StoreKind::Memory => Ok(Arc::new(store::MemoryStore::default().with_clock(self.clock.clone()))),
+            #[cfg(feature = "filesystem")]
+            StoreKind::Filesystem => Ok(Arc::new(
+                store::FilesystemStore::new(&self.store.file_dir)?
+                    .mode(self.store.file_mode)?
+                    .threshold(self.store.file_threshold.unwrap_or(0))
+                    .timeout(self.store_timeout)
+                    .clock(self.clock.clone()),
+            )),
+            #[cfg(feature = "redis")]
+            StoreKind::Redis => {
+                Ok(Arc::new(store::RedisStore::new(&self.store.redis_url())?.timeout(self.store_timeout)))
+            }
+            #[allow(unreachable_patterns, reason = "with all features on, every kind has its arm")]
             kind => Err(missing(kind)),
         }
     }
@@ -44,6 +59,7 @@ pub(crate) struct StoreSettings {
 
 impl StoreSettings {
     /// The URL of the Redis server: the one that is set, or that of host and port.
+    #[cfg(feature = "redis")]
     pub(crate) fn redis_url(&self) -> String {
         match &self.redis_url {
             Some(url) => url.0.clone(),
@@ -113,7 +129,23 @@ fn missing(kind: StoreKind) -> ConfigError {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
     use super::{StoreSettings, Url};
+    #[cfg(all(feature = "memory", feature = "filesystem"))]
+    use crate::config::SessionConfig;
+
+    #[cfg(all(feature = "memory", feature = "filesystem"))]
+    #[test]
+    fn each_kind_of_store_is_built_of_its_settings() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().to_str().unwrap();
+        let built =
+            |kind| SessionConfig::from_vars([("SESSION_TYPE", kind), ("SESSION_FILE_DIR", dir)]).unwrap().store();
+        for kind in ["null", "memory", "filesystem"] {
+            assert_eq!(built(kind).unwrap().name(), kind);
+        }
+    }
 
     /// H8
     #[test]
