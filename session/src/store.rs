@@ -14,6 +14,8 @@ mod memory;
 mod null;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "memory", feature = "filesystem"))]
+mod seldom;
 
 #[cfg(feature = "filesystem")]
 pub use self::filesystem::FilesystemStore;

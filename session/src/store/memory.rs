@@ -1,5 +1,298 @@
-//! [`MemoryStore`].
+//! [`MemoryStore`]: sessions in this process, gone when it ends.
 
-/// To be written.
-#[derive(Debug)]
-pub struct MemoryStore;
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use self::shard::{NEVER, Place, Shard, Write};
+use crate::{
+    Clock,
+    clock::millis,
+    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version, async_trait, seldom::Seldom},
+};
+
+mod shard;
+
+/// Keeps sessions in the memory of this process: nothing to install, nothing left after a restart.
+///
+/// For development, tests, and apps that run as one process. Build it once, outside the app factory: its clones share
+/// their records, while a store built by each worker would know only the sessions of that worker.
+///
+/// It is bounded, by default to 256 MiB of keys, bytes and bookkeeping (288 bytes a record). At the bound a write
+/// removes the records that expire soonest, expired ones before live ones, and once a minute a warning says that live
+/// sessions are being ended. A record larger than the whole bound is
+/// [`TooLarge`](StoreErrorKind::TooLarge). Expired records are removed by the writes that follow, a few at a time, and
+/// by [`delete_expired`](SessionStore::delete_expired); no thread runs for that.
+///
+/// An operation takes about a microsecond at a million sessions, and none waits for another for longer than that.
+///
+/// ```
+/// # #[actix_web::main] async fn main() -> Result<(), actix_typed_session::store::StoreError> {
+/// use actix_typed_session::store::{Created, MemoryStore, Record, SessionStore};
+/// use std::time::Duration;
+///
+/// let store = MemoryStore::default().with_max_bytes(1024 * 1024 * 1024);
+/// let record = Record::new("bytes", Duration::from_secs(60));
+/// assert_eq!(store.create("session:1", &record).await?, Created::Created);
+///
+/// let clone = store.clone();
+/// assert_eq!(clone.load("session:1").await?.unwrap().version, record.version);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct MemoryStore {
+    inner: Arc<Inner>,
+}
+
+impl MemoryStore {
+    /// An empty store with another bound, in bytes.
+    ///
+    /// Default: 256 MiB, some 360 000 sessions of 400 bytes. A session takes its bytes, its key and 288 bytes more.
+    ///
+    /// ```
+    /// use actix_typed_session::store::MemoryStore;
+    ///
+    /// let store = MemoryStore::default().with_max_bytes(16 * 1024 * 1024);
+    /// ```
+    #[must_use]
+    pub fn with_max_bytes(self, max_bytes: usize) -> Self {
+        Self { inner: Arc::new(Inner::new(max_bytes, self.inner.clock.clone())) }
+    }
+
+    /// An empty store that counts time by another clock, which a test moves. Default: the system's, which no change of
+    /// the date moves.
+    ///
+    /// ```
+    /// # #[actix_web::main] async fn main() -> Result<(), actix_typed_session::store::StoreError> {
+    /// use actix_typed_session::{Clock, store::{MemoryStore, Record, SessionStore}};
+    /// use std::time::Duration;
+    ///
+    /// let clock = Clock::manual();
+    /// let store = MemoryStore::default().with_clock(clock.clone());
+    /// let _ = store.create("session:1", &Record::new("bytes", Duration::from_secs(60))).await?;
+    /// clock.advance(Duration::from_secs(61));
+    /// assert_eq!(store.load("session:1").await?, None);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { inner: Arc::new(Inner::new(self.inner.max_bytes, clock)) }
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self { inner: Arc::new(Inner::new(256 * 1024 * 1024, Clock::default())) }
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("max_bytes", &self.inner.max_bytes)
+            .field("bytes", &self.inner.bytes.load(Ordering::Relaxed))
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl SessionStore for MemoryStore {
+    async fn load(&self, key: &str) -> Result<Option<Record>, StoreError> {
+        let now = self.inner.now();
+        Ok(self.inner.shard(self.inner.index(key), |shard| shard.load(key, now)))
+    }
+
+    async fn create(&self, key: &str, record: &Record) -> Result<Created, StoreError> {
+        let (index, now, write) = self.inner.write(key, record)?;
+        let own = Arc::from(key);
+        let created = self.inner.shard(index, |shard| {
+            let place = shard.create(own, write, now);
+            shard.remove_expired(TIDIED, now);
+            place
+        });
+        let Some(place) = created else { return Ok(Created::Taken) };
+        self.inner.make_room(index, place, now);
+        Ok(Created::Created)
+    }
+
+    async fn update(&self, key: &str, record: &Record, expected: &Version) -> Result<Updated, StoreError> {
+        let (index, now, write) = self.inner.write(key, record)?;
+        match self.inner.shard(index, |shard| shard.update(key, write, expected, now)) {
+            Ok(place) => {
+                self.inner.make_room(index, place, now);
+                Ok(Updated::Done)
+            }
+            Err(otherwise) => Ok(otherwise),
+        }
+    }
+
+    async fn touch(&self, key: &str, expires_in: Duration) -> Result<bool, StoreError> {
+        let now = self.inner.now();
+        Ok(self.inner.shard(self.inner.index(key), |shard| shard.touch(key, deadline(now, expires_in), now)))
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.inner.shard(self.inner.index(key), |shard| shard.remove(key));
+        Ok(())
+    }
+
+    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+        let now = self.inner.now();
+        let mut deleted = 0;
+        let mut since_yield = 0;
+        for index in 0..SHARDS {
+            while deleted < limit && self.inner.soonest(index) < now {
+                let batch = BATCH.min(limit - deleted);
+                let removed = self.inner.shard(index, |shard| shard.remove_expired(batch, now));
+                deleted += removed;
+                since_yield += removed;
+                // the requests of this thread go on meanwhile
+                if since_yield >= BATCH {
+                    since_yield = 0;
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        Ok(deleted)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn is_local(&self) -> bool {
+        true
+    }
+}
+
+/// So many that a shard of a million sessions grows, which moves all its records, in some microseconds.
+const SHARDS: usize = 1024;
+
+/// How many expired records of its shard a new one removes: more than one, so that they become fewer.
+const TIDIED: u64 = 2;
+
+/// How many expired records a sweep removes before it lets others run.
+const BATCH: u64 = 32;
+
+/// How often a write tries to make room before it leaves the rest to the next one.
+const EVICTIONS: usize = 4096;
+
+struct Inner {
+    shards: Box<[Mutex<Shard>]>,
+    /// The deadline of each shard's first record, side by side: a glance finds the first of all.
+    soonest: Box<[AtomicU64]>,
+    hasher: RandomState,
+    bytes: AtomicUsize,
+    max_bytes: usize,
+    clock: Clock,
+    warning: Seldom,
+}
+
+impl Inner {
+    fn new(max_bytes: usize, clock: Clock) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            soonest: (0..SHARDS).map(|_| AtomicU64::new(NEVER)).collect(),
+            hasher: RandomState::new(),
+            bytes: AtomicUsize::new(0),
+            max_bytes,
+            clock,
+            warning: Seldom::default(),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.elapsed()
+    }
+
+    fn index(&self, key: &str) -> usize {
+        self.hasher.hash_one(key) as usize % SHARDS
+    }
+
+    fn soonest(&self, index: usize) -> u64 {
+        self.soonest.get(index).map_or(NEVER, |soonest| soonest.load(Ordering::Relaxed))
+    }
+
+    /// What is to be written, copied while no lock is held.
+    fn write(&self, key: &str, record: &Record) -> Result<(usize, u64, Write), StoreError> {
+        let size = shard::size(key, &record.bytes);
+        if size > self.max_bytes {
+            return Err(StoreError::new(
+                StoreErrorKind::TooLarge,
+                format!("the record takes {size} bytes, and the memory store may hold {} in all", self.max_bytes),
+            ));
+        }
+        let now = self.now();
+        let write = Write {
+            version: record.version,
+            bytes: Bytes::copy_from_slice(&record.bytes),
+            deadline: deadline(now, record.expires_in),
+        };
+        Ok((self.index(key), now, write))
+    }
+
+    /// Works on one shard, and then brings the account of bytes and the first deadline up to date.
+    #[allow(clippy::indexing_slicing, reason = "both have SHARDS elements, and the index is below that")]
+    fn shard<T>(&self, index: usize, work: impl FnOnce(&mut Shard) -> T) -> T {
+        let index = index % SHARDS;
+        let mut shard = self.shards[index].lock().unwrap_or_else(PoisonError::into_inner);
+        let (bytes, soonest) = (shard.bytes(), shard.soonest());
+        let outcome = work(&mut shard);
+        match shard.bytes().checked_sub(bytes) {
+            Some(0) => {}
+            Some(more) => _ = self.bytes.fetch_add(more, Ordering::Relaxed),
+            None => _ = self.bytes.fetch_sub(bytes - shard.bytes(), Ordering::Relaxed),
+        }
+        if shard.soonest() != soonest {
+            self.soonest[index].store(shard.soonest(), Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    /// Removes what expires soonest until the bound is kept, but not the record that was just written.
+    fn make_room(&self, written: usize, except: Place, now: u64) {
+        let mut live = 0_u64;
+        for _ in 0..EVICTIONS {
+            if self.bytes.load(Ordering::Relaxed) <= self.max_bytes {
+                break;
+            }
+            let (mut index, mut first) = (written, self.shard(written, |shard| shard.soonest_but(except)));
+            for (other, soonest) in self.soonest.iter().enumerate() {
+                let soonest = soonest.load(Ordering::Relaxed);
+                if soonest < first && other != written {
+                    (index, first) = (other, soonest);
+                }
+            }
+            let except = (index == written).then_some(except);
+            let removed = self.shard(index, |shard| shard.remove_soonest(except));
+            live += u64::from(removed.is_some_and(|place| now <= place.deadline));
+        }
+        if live > 0 && self.warning.is_due(self.now()) {
+            tracing::warn!(
+                name: "session.store.full",
+                max_bytes = self.max_bytes,
+                "the memory store is full, and live sessions are being ended: raise its bound by `with_max_bytes`"
+            );
+        }
+    }
+}
+
+/// The last millisecond of a life that begins now.
+fn deadline(now: u64, expires_in: Duration) -> u64 {
+    now.saturating_add(millis(expires_in)).min(NEVER - 1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! Removing records: the expired ones by a walk in steps, and those that are over the threshold.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File, ReadDir},
+    io::{self, ErrorKind, Read},
+    path::Path,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use super::{
+    disk::{Disk, failed, read_file},
+    format,
+    name::{FOLDERS, Kind, folder},
+};
+use crate::{clock::millis, store::StoreError};
+
+/// Where a walk goes on.
+#[derive(Debug, Default)]
+pub(super) struct Cursor {
+    number: u8,
+    open: Option<ReadDir>,
+}
+
+/// How old what a crash left behind has to be: no write lasts that long.
+const LEFT_BEHIND: Duration = Duration::from_secs(3600);
+
+impl Disk {
+    /// Deletes at most `limit` expired records among the next few files, and what crashes left there.
+    pub(super) fn sweep(&self, cursor: &mut Cursor, limit: u64) -> Result<u64, StoreError> {
+        self.check_root()?;
+        let mut looks = limit.clamp(1, 25_000) * 4 + 1000;
+        let mut folders = FOLDERS;
+        let mut deleted = 0;
+        while looks > 0 && deleted < limit {
+            looks -= 1;
+            match cursor.open.as_mut().map(Iterator::next) {
+                Some(Some(entry)) => {
+                    let entry = entry.map_err(|error| failed("read", &self.folder(cursor.number), error))?;
+                    deleted += u64::from(self.sweep_file(cursor.number, &entry.file_name())?);
+                }
+                Some(None) => *cursor = Cursor { number: cursor.number.wrapping_add(1), open: None },
+                None if folders == 0 => break,
+                None => {
+                    folders -= 1;
+                    cursor.open = self.read_folder(cursor.number)?;
+                    if cursor.open.is_none() {
+                        cursor.number = cursor.number.wrapping_add(1);
+                    }
+                }
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Removes the records that expire soonest while there are more than `threshold`; how many were live.
+    pub(super) fn prune(&self, threshold: u64, except: &str) -> Result<u64, StoreError> {
+        let mut records = Vec::new();
+        for number in 0..=u8::MAX {
+            for entry in self.read_folder(number)?.into_iter().flatten() {
+                let entry = entry.map_err(|error| failed("read", &self.folder(number), error))?;
+                let Ok(file) = entry.file_name().into_string() else { continue };
+                if Kind::of(&file, number) == Kind::Record
+                    && let Some(expiry) = expiry_of(&self.folder(number).join(&file))?
+                {
+                    records.push((expiry, number, file.into_boxed_str()));
+                }
+            }
+        }
+        let over = records.len().saturating_sub(usize::try_from(threshold).unwrap_or(usize::MAX));
+        if over == 0 {
+            return Ok(0);
+        }
+        records.retain(|(_, _, file)| **file != *except);
+        records.sort_unstable();
+        let now = self.clock.now();
+        let mut live = 0;
+        for (expiry, number, file) in records.iter().take(over) {
+            let path = self.folder(*number).join(&**file);
+            // one that is being written now is in use, and so is one that was touched meanwhile
+            let Some(_lock) = self.try_lock(*number)? else { continue };
+            if expiry_of(&path)? == Some(*expiry) && remove(&path)? && *expiry >= now {
+                live += 1;
+            }
+        }
+        Ok(live)
+    }
+
+    /// Removes one file, if it is an expired record or was left behind by a crash; whether it was a record.
+    fn sweep_file(&self, number: u8, file: &OsStr) -> Result<bool, StoreError> {
+        let Some(file) = file.to_str() else { return Ok(false) };
+        let path = self.folder(number).join(file);
+        let now = self.clock.now();
+        let is_due = match Kind::of(file, number) {
+            Kind::Record => expiry_of(&path)?.is_some_and(|expiry| expiry < now),
+            Kind::Temporary => is_left_behind(&path, now),
+            Kind::Foreign => false,
+        };
+        if !is_due {
+            return Ok(false);
+        }
+        // whoever has the lock may be making it live: the next round sees
+        let Some(_lock) = self.try_lock(number)? else { return Ok(false) };
+        if Kind::of(file, number) == Kind::Temporary {
+            remove(&path)?;
+            return Ok(false);
+        }
+        match read_file(&path).map(|content| format::decode(content, None)) {
+            Ok(Ok(stored)) if stored.expiry < now => remove(&path),
+            Ok(Err(_)) if is_left_behind(&path, now) => remove(&path).map(|_| false),
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failed("read", &path, error)),
+        }
+    }
+
+    fn read_folder(&self, number: u8) -> Result<Option<ReadDir>, StoreError> {
+        let path = self.root.join(folder(number));
+        found(fs::read_dir(&path)).map_err(|error| failed("read", &path, error))
+    }
+}
+
+/// The expiry of a record's file; none if it is not there, or no record at all.
+fn expiry_of(path: &Path) -> Result<Option<u64>, StoreError> {
+    let start = || {
+        // neither a link nor a pipe is a record's file
+        if !fs::symlink_metadata(path)?.is_file() {
+            return Ok(Vec::new());
+        }
+        let mut start = Vec::with_capacity(format::START);
+        File::open(path)?.take(format::START as u64).read_to_end(&mut start)?;
+        Ok(start)
+    };
+    let start = found(start()).map_err(|error| failed("read", path, error))?;
+    Ok(start.and_then(|start| format::expiry(&start)))
+}
+
+fn is_left_behind(path: &Path, now: u64) -> bool {
+    let modified = fs::symlink_metadata(path).and_then(|file| match file.is_file() {
+        true => file.modified(),
+        false => Err(ErrorKind::InvalidInput.into()),
+    });
+    modified.is_ok_and(|time| {
+        millis(time.duration_since(UNIX_EPOCH).unwrap_or_default()).saturating_add(millis(LEFT_BEHIND)) < now
+    })
+}
+
+/// Removes a file; whether it was there.
+fn remove(path: &Path) -> Result<bool, StoreError> {
+    found(fs::remove_file(path)).map(|removed| removed.is_some()).map_err(|error| failed("remove", path, error))
+}
+
+/// What is not there is none.
+fn found<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        outcome => outcome.map(Some),
+    }
+}
