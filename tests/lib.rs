@@ -8,4 +8,5 @@ pub mod support {
     pub mod browser;
     pub mod jar;
     pub mod redis;
+    pub mod table;
 }

@@ -12,11 +12,10 @@ use actix_typed_session::testing::{
     self,
     conformance::{self, Subject},
 };
+use actix_typed_session_tests::support::table::{self, Outcome};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use libtest_mimic::{Completion, Failed, Trial};
-
-use super::table::{Outcome, Table};
 
 /// A trial that only one store has: its name, and what it does with the subject.
 pub(crate) type Own = (&'static str, for<'a> fn(&'a Subject) -> BoxFuture<'a, ()>);
@@ -47,11 +46,11 @@ pub(crate) trait Backend: Send + Sync + 'static {
 }
 
 /// All trials of a store.
-pub(crate) fn trials(backend: &Arc<dyn Backend>, table: &Arc<Table>) -> Vec<Trial> {
+pub(crate) fn trials(backend: &Arc<dyn Backend>) -> Vec<Trial> {
     let trial = |name: &str, run: Box<dyn FnOnce() + Send>| {
-        let (backend, table) = (Arc::clone(backend), Arc::clone(table));
+        let backend = Arc::clone(backend);
         let name = format!("{}::{name}", backend.name());
-        Trial::ignorable_test(name, move || conclude(&*backend, &table, run))
+        Trial::ignorable_test(name, move || conclude(&*backend, run))
     };
     let applies = |name: &str| !backend.without().iter().any(|number| name.starts_with(number));
     let rules = conformance::all().into_iter().filter(|rule| applies(rule.name)).map(|rule| {
@@ -90,8 +89,8 @@ fn in_time(work: impl Future<Output = ()>) {
     assert!(ended.is_ok(), "not done after {limit:?}");
 }
 
-fn conclude(backend: &dyn Backend, table: &Table, run: Box<dyn FnOnce() + Send>) -> Result<Completion, Failed> {
-    let note = |outcome| table.note(backend.name(), outcome);
+fn conclude(backend: &dyn Backend, run: Box<dyn FnOnce() + Send>) -> Result<Completion, Failed> {
+    let note = |outcome| table::note(backend.name(), &outcome);
     if let Some(missing) = backend.missing() {
         if is_required(backend.name()) {
             note(Outcome::Failed);

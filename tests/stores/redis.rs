@@ -1,7 +1,6 @@
 //! `redis`: a server of its own, servers that fail, and one that does not answer writes.
 
 use std::{
-    env,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -24,13 +23,11 @@ impl Backend for Redis {
     }
 
     fn missing(&self) -> Option<String> {
-        let path = env::var_os("PATH").unwrap_or_default();
-        let found = env::split_paths(&path).any(|folder| folder.join("redis-server").is_file());
-        (!found).then(|| "`redis-server` is not installed".to_owned())
+        RedisServer::missing().map(str::to_owned)
     }
 
     async fn subject(&self) -> Subject {
-        let server = self.server.get_or_init(|| Arc::new(RedisServer::start().unwrap()));
+        let server = self.server.get_or_init(|| Arc::new(RedisServer::start()));
         let within = Duration::from_millis(400);
         let store = |url: &str| RedisStore::new(url).unwrap();
         let failing = |port: u16| store(&format!("redis://127.0.0.1:{port}")).timeout(within);
