@@ -1,1 +1,13 @@
-//! Tests.
+//! What the tests share.
+
+// A test tells what it did not expect by a panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+/// A browser, and servers to test against.
+pub mod support {
+    pub mod browser;
+    pub mod jar;
+    pub mod redis;
+    pub mod server;
+    pub mod table;
+}

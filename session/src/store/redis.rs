@@ -1,5 +1,328 @@
 //! [`RedisStore`].
 
-/// To be written.
-#[derive(Debug)]
-pub struct RedisStore;
+use std::{fmt, sync::Arc, time::Duration};
+
+use redis::{Cmd, Value, aio::ConnectionLike};
+use tokio::time::{Instant, timeout_at};
+
+use self::{
+    address::Address,
+    client::Client,
+    connection::Connection,
+    failure::{Effect, Place, Refusal},
+    script::{Script, TOUCH, UPDATE},
+};
+use crate::{
+    clock::{Clock, millis},
+    error::ConfigError,
+    store::{Created, Record, SessionStore, StoreError, Updated, Version, async_trait},
+};
+
+mod address;
+mod client;
+mod connection;
+mod failure;
+mod layout;
+mod script;
+#[cfg(feature = "redis-tls")]
+mod tls;
+
+/// Sessions in Redis 4 or later, Valkey, or what speaks like them: one string a record, expired by the server.
+///
+/// Each operation is one command: `load` a `GET`, `create` a `SET … NX PX`, `delete` a `DEL`, `update` and `touch` a
+/// script of a few lines, which a server that does not know it yet is sent once more in full. A user of an access
+/// control list needs these, `EVAL`, `EVALSHA`, `GETRANGE`, `SETRANGE`, `STRLEN`, `PTTL`, `PEXPIRE` and `PING`.
+///
+/// A record can't be larger than 512 MiB, or than `proto-max-bulk-len` of the server. What the server evicts
+/// (`maxmemory-policy`) or loses in a crash (`appendonly`) is an ended session. Reads and writes go to one server, which
+/// has to be the primary.
+///
+/// ```
+/// # fn main() -> Result<(), actix_typed_session::ConfigError> {
+/// use actix_typed_session::store::RedisStore;
+/// use std::time::Duration;
+///
+/// // opens nothing yet: the app starts while Redis is down
+/// let store = RedisStore::new("redis://127.0.0.1:6379/0")?.timeout(Duration::from_secs(1));
+/// # let _ = store;
+/// # Ok(()) }
+/// ```
+pub struct RedisStore {
+    client: Client,
+    timeout: Duration,
+}
+
+impl RedisStore {
+    /// A store at a URL, which opens its connection when it is first used, on the tokio runtime that uses it.
+    ///
+    /// Accepted are `redis://[user:password@]host[:port][/db]`, the same with `rediss://` for TLS (feature `redis-tls`;
+    /// the certificate is verified against those that the system trusts, or the file that `SSL_CERT_FILE` names), and
+    /// `unix:///path[?db=…&user=…&pass=…]`. User and password are percent-encoded. Each adds `protocol=resp3` if asked to.
+    ///
+    /// All calls share one connection, and each worker has its own. One that was lost is opened again by the next call,
+    /// at once; while the server is down, each call fails as soon as that shows, and always within the
+    /// [`timeout`](Self::timeout).
+    ///
+    /// # Errors
+    ///
+    /// If the URL is none of these. The message never holds the URL, as that may hold a password.
+    ///
+    /// ```
+    /// use actix_typed_session::store::RedisStore;
+    ///
+    /// let error = RedisStore::new("http://user:hunter2@cache.internal").unwrap_err();
+    /// assert_eq!(error.key(), "SESSION_REDIS");
+    /// assert!(!error.to_string().contains("hunter2"));
+    /// ```
+    pub fn new(url: &str) -> Result<Self, ConfigError> {
+        Ok(Self::with_client(Client::Own(Connection::new(Arc::new(Address::parse(url)?)))))
+    }
+
+    /// A store over a connection that the app already has, which all workers share as it is.
+    ///
+    /// `ConnectionManager`, `MultiplexedConnection` and the asynchronous cluster connection of the `redis` crate are
+    /// taken, as is whatever can be cloned and sends commands. Three things are the app's business then: that it is
+    /// driven by a runtime that is never blocked; that its own time-out, 500 ms by default, is the one that is wanted; and
+    /// that it repeats no command by itself, as a cluster connection does unless it is built with `retries(0)`.
+    ///
+    /// ```no_run
+    /// # async fn open() -> Result<(), redis::RedisError> {
+    /// use actix_typed_session::store::RedisStore;
+    ///
+    /// let client = redis::Client::open("redis://127.0.0.1")?;
+    /// let store = RedisStore::from_connection(client.get_connection_manager().await?);
+    /// # let _ = store;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn from_connection(connection: impl ConnectionLike + Clone + Send + Sync + 'static) -> Self {
+        Self::with_client(Client::Shared(Box::new(connection)))
+    }
+
+    /// A store over a pool that the app already has, which all workers share as it is.
+    ///
+    /// A pool asks the server for a sign of life before it lends a connection: two round trips an operation instead of
+    /// one. Its connections belong to the worker that opened them, so that a worker that is blocked holds up others.
+    /// [`new`](Self::new) has neither cost.
+    ///
+    /// ```no_run
+    /// # fn open() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_typed_session::store::RedisStore;
+    ///
+    /// let config = deadpool_redis::Config::from_url("redis://127.0.0.1");
+    /// let pool = config.create_pool(Some(deadpool_redis::Runtime::Tokio1))?;
+    /// let store = RedisStore::from_pool(pool);
+    /// # let _ = store;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "redis-pool")]
+    #[must_use]
+    pub fn from_pool(pool: deadpool_redis::Pool) -> Self {
+        Self::with_client(Client::Pool(pool))
+    }
+
+    /// How long a call may take, from connecting to the answer. 2 s by default, a day at most.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::RedisStore;
+    /// # use std::time::Duration;
+    /// let store = RedisStore::new("redis://cache.internal").unwrap().timeout(Duration::from_millis(500));
+    /// # let _ = store;
+    /// ```
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout.min(Duration::from_secs(24 * 60 * 60));
+        self
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("client", &self.client).field("timeout", &self.timeout).finish()
+    }
+}
+
+#[async_trait]
+impl SessionStore for RedisStore {
+    async fn load(&self, key: &str) -> Result<Option<Record>, StoreError> {
+        let mut command = Cmd::with_capacity(2, 3 + key.len());
+        command.arg("GET").arg(key);
+        match self.ask(&command, Effect::Read, self.deadline()).await? {
+            Answer::Value(Value::BulkString(value)) => Ok(record(key, value)),
+            Answer::Value(Value::Nil) => Ok(None),
+            Answer::WrongType => {
+                foreign(key);
+                Ok(None)
+            }
+            _ => Err(failure::nonsense(Effect::Read)),
+        }
+    }
+
+    async fn create(&self, key: &str, record: &Record) -> Result<Created, StoreError> {
+        layout::check_size(record)?;
+        let mut command = Cmd::with_capacity(6, 32 + key.len() + layout::len(record));
+        command.arg("SET").arg(key);
+        layout::write(record, now(), &mut command);
+        command.arg("NX").arg("PX").arg(ttl(record.expires_in));
+        match self.ask(&command, Effect::Write, self.deadline()).await? {
+            Answer::Value(Value::Okay) => Ok(Created::Created),
+            Answer::Value(Value::Nil) => Ok(Created::Taken),
+            _ => Err(failure::nonsense(Effect::Write)),
+        }
+    }
+
+    async fn update(&self, key: &str, record: &Record, expected: &Version) -> Result<Updated, StoreError> {
+        layout::check_size(record)?;
+        let now = now();
+        let arguments = |command: &mut Cmd| {
+            command.arg(expected.as_bytes().as_slice());
+            layout::write(record, now, command);
+            command.arg(ttl(record.expires_in));
+        };
+        match self.run(&UPDATE, key, layout::len(record), &arguments).await? {
+            Answer::Value(Value::Okay) => Ok(Updated::Done),
+            Answer::Value(Value::BulkString(value)) => {
+                Ok(self::record(key, value).map_or(Updated::Gone, Updated::Conflict))
+            }
+            Answer::Value(Value::Nil) => Ok(Updated::Gone),
+            Answer::WrongType => {
+                foreign(key);
+                Ok(Updated::Gone)
+            }
+            _ => Err(failure::nonsense(Effect::Write)),
+        }
+    }
+
+    async fn touch(&self, key: &str, expires_in: Duration) -> Result<bool, StoreError> {
+        let now = now();
+        let arguments = |command: &mut Cmd| {
+            command.arg(ttl(expires_in)).arg(layout::expiry(expires_in, now).as_slice());
+        };
+        match self.run(&TOUCH, key, 0, &arguments).await? {
+            Answer::Value(Value::Int(live)) => Ok(live == 1),
+            Answer::WrongType => {
+                foreign(key);
+                Ok(false)
+            }
+            _ => Err(failure::nonsense(Effect::Write)),
+        }
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        let mut command = Cmd::with_capacity(2, 3 + key.len());
+        command.arg("DEL").arg(key);
+        match self.ask(&command, Effect::Write, self.deadline()).await? {
+            Answer::Value(Value::Int(_)) => Ok(()),
+            _ => Err(failure::nonsense(Effect::Write)),
+        }
+    }
+
+    async fn delete_expired(&self, _: u64) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        match self.ask(&redis::cmd("PING"), Effect::Read, self.deadline()).await? {
+            Answer::Value(Value::SimpleString(_)) => Ok(()),
+            _ => Err(failure::nonsense(Effect::Read)),
+        }
+    }
+
+    fn for_worker(&self) -> Option<Arc<dyn SessionStore>> {
+        let Client::Own(connection) = &self.client else { return None };
+        Some(Arc::new(Self { client: Client::Own(connection.another()), timeout: self.timeout }))
+    }
+
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+}
+
+/// What the server said, in so far as it can mean something.
+enum Answer {
+    Value(Value),
+    WrongType,
+    NoScript,
+}
+
+impl RedisStore {
+    fn with_client(client: Client) -> Self {
+        Self { client, timeout: Duration::from_secs(2) }
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
+    /// Sends a command, once.
+    async fn ask(&self, command: &Cmd, effect: Effect, deadline: Instant) -> Result<Answer, StoreError> {
+        let mut sent = false;
+        let outcome = timeout_at(deadline, self.client.send(command, self.timeout, &mut sent)).await;
+        let place = Place { client: &self.client, sent, effect };
+        match outcome {
+            Ok(Ok(Value::ServerError(error))) => refused(Refusal::from(&error)),
+            Ok(Ok(value)) => Ok(Answer::Value(value)),
+            Ok(Err(error)) => match Refusal::of(&error) {
+                Some(refusal) => refused(refusal),
+                None => Err(place.failed(error)),
+            },
+            Err(_) => Err(place.timed_out(self.timeout)),
+        }
+    }
+
+    /// Runs a script by its hash, and where the server does not know that, which is before it ran anything, by its text.
+    async fn run(
+        &self,
+        script: &Script,
+        key: &str,
+        size: usize,
+        arguments: &(dyn Fn(&mut Cmd) + Sync),
+    ) -> Result<Answer, StoreError> {
+        let deadline = self.deadline();
+        let command = |name: &str, script: &str| {
+            let mut command = Cmd::with_capacity(7, 96 + script.len() + key.len() + size);
+            command.arg(name).arg(script).arg(1).arg(key);
+            arguments(&mut command);
+            command
+        };
+        match self.ask(&command("EVALSHA", script.hash()), Effect::Write, deadline).await? {
+            Answer::NoScript => self.ask(&command("EVAL", script.text()), Effect::Write, deadline).await,
+            answer => Ok(answer),
+        }
+    }
+}
+
+fn refused(refusal: Refusal<'_>) -> Result<Answer, StoreError> {
+    match refusal {
+        refusal if refusal.is("NOSCRIPT") => Ok(Answer::NoScript),
+        refusal if refusal.is_wrong_type() => Ok(Answer::WrongType),
+        refusal => Err(refusal.into_error()),
+    }
+}
+
+fn record(key: &str, value: Vec<u8>) -> Option<Record> {
+    let record = layout::read(value, now());
+    if record.is_none() {
+        foreign(key);
+    }
+    record
+}
+
+fn foreign(key: &str) {
+    tracing::warn!(
+        name: "session.record.foreign",
+        store = "redis",
+        key,
+        "what is stored under this key is no record, and counts as absent; it is kept until it is deleted"
+    );
+}
+
+/// Wall-clock time, as other processes read what this one wrote.
+fn now() -> u64 {
+    Clock::default().now()
+}
+
+/// A time to live that Redis takes: at least 1 ms, and no more than 30,000 years, which its sums can hold.
+fn ttl(expires_in: Duration) -> u64 {
+    millis(expires_in).clamp(1, layout::LONGEST)
+}

@@ -58,6 +58,7 @@ pub async fn s09_an_expiry_is_neither_early_nor_late(subject: &Subject) {
 /// by itself nor because a write came in between.
 pub async fn s13_a_sweep_deletes_only_expired_records(subject: &Subject) {
     let (mut live, mut expired) = (Vec::new(), Vec::new());
+    let started = Instant::now();
     for index in 0..7 {
         let key = subject.key(&format!("live {index}"));
         live.push((subject.new_record(&key, "live", 3 * HOUR).await.version, key));
@@ -70,7 +71,11 @@ pub async fn s13_a_sweep_deletes_only_expired_records(subject: &Subject) {
     let version = subject.new_record(&key, "touched", HOUR).await.version;
     subject.touch(&key, 3 * HOUR).await;
     live.push((version, key));
-    subject.expire("S13", &expired).await;
+    // only this one is looked at: a store may remove what it finds expired, and then a sweep does not
+    let last = subject.key("last");
+    subject.new_record(&last, "last", subject.short()).await;
+    let in_time = subject.manual_clock().is_some() || started.elapsed() < subject.short();
+    subject.expire("S13", &[last]).await;
 
     assert_eq!(subject.delete_expired(0).await, 0, "S13: a sweep of none");
     // a call may find nothing where its walk ends, so only many calls in a row have to find all
@@ -84,7 +89,7 @@ pub async fn s13_a_sweep_deletes_only_expired_records(subject: &Subject) {
         }
     }
     assert!(
-        subject.expires_by_itself || swept >= expired.len() as u64,
+        subject.expires_by_itself || !in_time || swept >= expired.len() as u64,
         "S13: of {} expired records {calls} sweeps deleted {swept}; does the backend expire them by itself \
          (`Subject::expires_by_itself`)?",
         expired.len()
@@ -110,6 +115,9 @@ pub async fn s13_a_sweep_deletes_only_expired_records(subject: &Subject) {
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How coarse a remaining life may be told; whether a record ends too early is seen by waiting for it.
 const ROUNDING: Duration = Duration::from_millis(100);
+
+/// How far two clocks that count milliseconds may disagree about a moment.
+const GRAIN: Duration = Duration::from_millis(2);
 
 /// The ways to give a record an expiry.
 #[derive(Clone, Copy, Debug)]
@@ -156,7 +164,7 @@ async fn end_of_short_life(subject: &Subject, key: &str, asked: Duration, before
         let asking = Instant::now();
         if subject.load(key).await.is_none() {
             let lived = before.elapsed();
-            assert!(lived >= asked, "S9: a record for {asked:?} was gone after {lived:?}: too early");
+            assert!(lived + GRAIN >= asked, "S9: a record for {asked:?} was gone after {lived:?}: too early");
             return;
         }
         let lived = asking - after;

@@ -1,1 +1,0 @@
-//! The examples are the files of this folder.

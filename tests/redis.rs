@@ -1,0 +1,128 @@
+//! `RedisStore` against a real server: what is particular to Redis. The rules of every store are in `stores.rs`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test panics")]
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    time::Duration,
+};
+
+use actix_typed_session::store::{Record, RedisStore, SessionStore, Updated};
+use actix_typed_session_tests::support::table::{self, Outcome};
+use libtest_mimic::{Arguments, Trial};
+
+use self::support::RedisServer;
+
+#[path = "redis/connecting.rs"]
+mod connecting;
+#[path = "redis/failing.rs"]
+mod failing;
+#[path = "redis/proxy.rs"]
+mod proxy;
+#[path = "redis/records.rs"]
+mod records;
+#[path = "support/redis.rs"]
+mod support;
+#[path = "redis/tls.rs"]
+mod tls;
+
+fn main() {
+    tls::child();
+    let mut trials = Vec::new();
+    connecting::trials(&mut trials);
+    failing::trials(&mut trials);
+    records::trials(&mut trials);
+    tls::trials(&mut trials);
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+/// Adds tests, each a function that runs on a runtime of its own like that of a worker.
+macro_rules! trials {
+    ($($name:ident),* $(,)?) => {
+        pub(crate) fn trials(trials: &mut Vec<libtest_mimic::Trial>) {
+            $(trials.push($crate::trial(stringify!($name), $name));)*
+        }
+    };
+}
+use trials;
+
+/// A test that needs a server: ignored where there is none, unless `SESSION_TEST_REQUIRE` asks for it.
+fn trial<F: Future<Output = ()> + 'static>(name: &str, test: fn() -> F) -> Trial {
+    let missing = RedisServer::missing();
+    let required = std::env::var("SESSION_TEST_REQUIRE")
+        .is_ok_and(|required| required.split(',').any(|name| matches!(name.trim(), "all" | "redis")));
+    let run = move || match missing {
+        Some(reason) => Err(reason.into()),
+        None => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let ended = catch_unwind(AssertUnwindSafe(|| {
+                runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), test()).await })
+            }));
+            let passed = matches!(ended, Ok(Ok(())));
+            table::note("redis", &if passed { Outcome::Passed } else { Outcome::Failed });
+            ended.unwrap_or_else(|panic| resume_unwind(panic))?;
+            Ok(())
+        }
+    };
+    Trial::test(format!("redis::{name}"), run)
+        .with_kind(missing.unwrap_or_default())
+        .with_ignored_flag(missing.is_some() && !required)
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn store(url: impl AsRef<str>) -> RedisStore {
+    RedisStore::new(url.as_ref()).unwrap()
+}
+
+fn record(text: &'static str) -> Record {
+    Record::new(text, MINUTE)
+}
+
+/// Creates, loads, replaces and removes a record.
+async fn assert_works(store: &dyn SessionStore) {
+    let first = record("first");
+    let key = format!("session:{:?}", first.version);
+    let _ = store.create(&key, &first).await.unwrap();
+    assert_eq!(store.load(&key).await.unwrap().unwrap().bytes, "first");
+    assert_eq!(store.update(&key, &record("second"), &first.version).await.unwrap(), Updated::Done);
+    assert!(store.touch(&key, 2 * MINUTE).await.unwrap());
+    store.delete(&key).await.unwrap();
+    assert_eq!(store.load(&key).await.unwrap(), None);
+    store.ping().await.unwrap();
+}
+
+/// Sends a command behind the store's back.
+async fn raw<T: redis::FromRedisValue>(server: &RedisServer, command: &str) -> T {
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut words = command.split(' ');
+    let mut command = redis::cmd(words.next().unwrap());
+    words.for_each(|word| {
+        command.arg(word);
+    });
+    command.query_async(&mut connection).await.unwrap()
+}
+
+/// Lets the runtime wait, as between two visitors: it is told then which connections were closed.
+async fn idle() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+/// How often each command ran since `CONFIG RESETSTAT`, but for those that ask or set up a connection.
+async fn calls(server: &RedisServer) -> Vec<(String, u64)> {
+    let info: String = raw(server, "INFO commandstats").await;
+    let mut calls: Vec<_> = info
+        .lines()
+        .filter_map(|line| line.strip_prefix("cmdstat_")?.split_once(":calls="))
+        .filter(|(name, _)| !["client", "config", "info"].iter().any(|setup| name.starts_with(setup)))
+        .map(|(name, rest)| (name.to_owned(), rest.split(',').next().unwrap().parse().unwrap()))
+        .collect();
+    calls.sort();
+    calls
+}
+
+async fn reset_calls(server: &RedisServer) {
+    let () = raw(server, "CONFIG RESETSTAT").await;
+}

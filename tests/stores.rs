@@ -1,0 +1,41 @@
+//! Every store against every rule of the contract: one trial a rule and store, named `redis::s05_…`.
+//!
+//! Where a server is missing, its trials are ignored with the reason; `SESSION_TEST_REQUIRE=all`, or a list such as
+//! `redis,filesystem`, makes that a failure.
+
+// A test tells what it did not expect by a panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+/// One short file a store, and what runs them.
+mod stores {
+    pub(crate) mod backend;
+    pub(crate) mod bad_server;
+
+    pub(crate) mod filesystem;
+    pub(crate) mod memory;
+    pub(crate) mod null;
+    pub(crate) mod redis;
+}
+
+use std::{process::ExitCode, sync::Arc};
+
+use libtest_mimic::Arguments;
+
+use self::stores::{
+    backend::{Backend, trials},
+    filesystem::Filesystem,
+    memory::Memory,
+    null::Null,
+    redis::Redis,
+};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let backends: Vec<Arc<dyn Backend>> =
+        vec![Arc::new(Null), Arc::new(Memory), Arc::new(Filesystem), Arc::new(Redis::default())];
+    let trials = backends.iter().flat_map(trials).collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // servers end with the last hold on them
+    drop(backends);
+    conclusion.exit_code()
+}

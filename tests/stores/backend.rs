@@ -1,0 +1,115 @@
+//! [`Backend`]: what a store's file says, and the trials that are made of it.
+
+use std::{
+    any::Any,
+    env,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_typed_session::testing::{
+    self,
+    conformance::{self, Subject},
+};
+use actix_typed_session_tests::support::table::{self, Outcome};
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use libtest_mimic::{Completion, Failed, Trial};
+
+/// A trial that only one store has: its name, and what it does with the subject.
+pub(crate) type Own = (&'static str, for<'a> fn(&'a Subject) -> BoxFuture<'a, ()>);
+
+/// A store under test.
+#[async_trait]
+pub(crate) trait Backend: Send + Sync + 'static {
+    /// The first part of its trials' names.
+    fn name(&self) -> &'static str;
+
+    /// What it needs and does not find on this machine.
+    fn missing(&self) -> Option<String> {
+        None
+    }
+
+    /// The numbers of rules that mean nothing for it, because it has nothing of the kind: `["s11"]`.
+    fn without(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Trials beside the rules.
+    fn own(&self) -> Vec<Own> {
+        Vec::new()
+    }
+
+    /// The store, empty, with all that the rules ask for.
+    async fn subject(&self) -> Subject;
+}
+
+/// All trials of a store.
+pub(crate) fn trials(backend: &Arc<dyn Backend>) -> Vec<Trial> {
+    let trial = |name: &str, run: Box<dyn FnOnce() + Send>| {
+        let backend = Arc::clone(backend);
+        let name = format!("{}::{name}", backend.name());
+        Trial::ignorable_test(name, move || conclude(&*backend, run))
+    };
+    let applies = |name: &str| !backend.without().iter().any(|number| name.starts_with(number));
+    let rules = conformance::all().into_iter().filter(|rule| applies(rule.name)).map(|rule| {
+        let backend = Arc::clone(backend);
+        let run = async move || {
+            let subject = backend.subject().await;
+            assert_eq!(rule.lacks(&subject), None, "the subject does not give what the rule needs");
+            rule.run(&subject).await;
+        };
+        trial(rule.name, Box::new(move || in_time(run())))
+    });
+    let model = Some("model").filter(|name| applies(name)).map(|_| {
+        let backend = Arc::clone(backend);
+        let run = async move || {
+            let subject = backend.subject().await;
+            for seed in 0..8 {
+                testing::model(&subject, seed, 250).await;
+            }
+        };
+        trial("model_and_store_agree_on_generated_histories", Box::new(move || in_time(run())))
+    });
+    let own = backend.own().into_iter().map(|(name, run)| {
+        let backend = Arc::clone(backend);
+        let run = async move || run(&backend.subject().await).await;
+        trial(name, Box::new(move || in_time(run())))
+    });
+    rules.chain(model).chain(own).collect()
+}
+
+/// Runs a trial on a runtime of its own with two threads; one that takes minutes hangs.
+fn in_time(work: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let limit = Duration::from_secs(180);
+    let ended = runtime.block_on(async { tokio::time::timeout(limit, work).await });
+    runtime.shutdown_background();
+    assert!(ended.is_ok(), "not done after {limit:?}");
+}
+
+fn conclude(backend: &dyn Backend, run: Box<dyn FnOnce() + Send>) -> Result<Completion, Failed> {
+    let note = |outcome| table::note(backend.name(), &outcome);
+    if let Some(missing) = backend.missing() {
+        if is_required(backend.name()) {
+            note(Outcome::Failed);
+            return Err(format!("{missing}, and `SESSION_TEST_REQUIRE` asks for {}", backend.name()).into());
+        }
+        note(Outcome::Ignored(missing.clone()));
+        return Ok(Completion::ignored_with(missing));
+    }
+    let ended = catch_unwind(AssertUnwindSafe(run));
+    note(if ended.is_ok() { Outcome::Passed } else { Outcome::Failed });
+    ended.map(|()| Completion::Completed).map_err(|panic| message(&*panic).into())
+}
+
+fn is_required(name: &str) -> bool {
+    let required = env::var("SESSION_TEST_REQUIRE").unwrap_or_default();
+    required.split(',').map(str::trim).any(|required| required == "all" || required == name)
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned()
+}
