@@ -53,40 +53,98 @@ struct Strict {
 type Answer = Result<String, SessionError>;
 
 fn routes(app: &mut ServiceConfig) {
-    let ok = || Ok::<_, SessionError>("ok".to_owned());
     app.route(
         "/cart",
         get().to(async |cart: Session<Cart>| format!("{:?} {:?} {}", cart.items, cart.coupon, cart.total)),
     )
-    .route("/item/{n}", get().to(async |mut cart: Session<Cart>, n: Path<u32>| cart.items.push(*n)))
+    .route(
+        "/item/{n}",
+        get().to(async |mut cart: Session<Cart>, n: Path<u32>| {
+            cart.items.push(*n);
+            ""
+        }),
+    )
     .route(
         "/coupon/{code}",
-        get().to(async |mut cart: Session<Cart>, code: Path<String>| cart.coupon = Some(code.clone())),
+        get().to(async |mut cart: Session<Cart>, code: Path<String>| {
+            cart.coupon = Some(code.clone());
+            ""
+        }),
     )
-    .route("/add/{n}", get().to(async |mut cart: Session<Cart>, n: Path<i64>| cart.total += *n))
-    .route("/strict/{n}", get().to(async |mut strict: Session<Strict>, n: Path<u32>| strict.value = *n))
+    .route(
+        "/add/{n}",
+        get().to(async |mut cart: Session<Cart>, n: Path<i64>| {
+            cart.total += *n;
+            ""
+        }),
+    )
+    .route(
+        "/strict/{n}",
+        get().to(async |mut strict: Session<Strict>, n: Path<u32>| {
+            strict.value = *n;
+            ""
+        }),
+    )
     .route("/me", get().to(async |user: Session<User>| format!("{} {}", user.name, user.visits)))
     .route(
         "/maybe",
         get().to(async |user: Option<Session<User>>| user.map_or("nobody".to_owned(), |user| user.name.clone())),
     )
-    .route("/visit", get().to(async |mut user: Session<User>| user.visits += 1))
-    .route("/rename/{name}", get().to(async |mut user: Session<User>, name: Path<String>| user.name = name.clone()))
+    .route(
+        "/visit",
+        get().to(async |mut user: Session<User>| {
+            user.visits += 1;
+            ""
+        }),
+    )
+    .route(
+        "/rename/{name}",
+        get().to(async |mut user: Session<User>, name: Path<String>| {
+            user.name = name.clone();
+            ""
+        }),
+    )
     .route(
         "/login/{name}",
         get().to(async |session: SessionHandle, name: Path<String>| {
-            session.insert(User { name: name.clone(), visits: 0 })
+            session.insert(User { name: name.clone(), visits: 0 }).map(|()| "")
         }),
     )
-    .route("/logout", get().to(async |session: SessionHandle| session.remove::<User>()))
-    .route("/destroy", get().to(async |session: SessionHandle| session.destroy()))
-    .route("/admin", get().to(async |mut role: Session<Role>| role.admin = true))
-    .route("/rotate", get().to(async |session: SessionHandle| session.rotate()))
-    .route("/clear", get().to(async |session: SessionHandle| session.clear()))
+    .route("/logout", get().to(async |session: SessionHandle| session.remove::<User>().map(|()| "")))
+    .route(
+        "/destroy",
+        get().to(async |session: SessionHandle| {
+            session.destroy();
+            ""
+        }),
+    )
+    .route(
+        "/admin",
+        get().to(async |mut role: Session<Role>| {
+            role.admin = true;
+            ""
+        }),
+    )
+    .route(
+        "/rotate",
+        get().to(async |session: SessionHandle| {
+            session.rotate();
+            ""
+        }),
+    )
+    .route(
+        "/clear",
+        get().to(async |session: SessionHandle| {
+            session.clear();
+            ""
+        }),
+    )
     .route("/new", get().to(async |session: SessionHandle| session.is_new().await.map(|new| new.to_string())))
     .route(
         "/set/{name}/{value}",
-        get().to(async |session: SessionHandle, path: Path<(String, String)>| session.set(&path.0, &path.1)),
+        get().to(async |session: SessionHandle, path: Path<(String, String)>| {
+            session.set(&path.0, &path.1).map(|()| "")
+        }),
     )
     .route(
         "/get/{name}",
@@ -101,6 +159,7 @@ fn routes(app: &mut ServiceConfig) {
             one.total += 1;
             two.items.push(2);
             two.total += 10;
+            ""
         }),
     )
     .route(
@@ -128,6 +187,7 @@ fn routes(app: &mut ServiceConfig) {
             cart.items.push(5);
             cart.discard();
             other.total += 5;
+            ""
         }),
     )
     .route(
@@ -136,12 +196,14 @@ fn routes(app: &mut ServiceConfig) {
             let _ = &mut *cart; // borrowed as mutable, and nothing done
             cart.by_name.insert("a".into(), 1);
             cart.by_name.extend((0..50).map(|n| (n.to_string(), n)));
+            ""
         }),
     )
     .route(
         "/touch-map",
         get().to(async |mut cart: Session<Cart>| {
             let _ = &mut *cart;
+            ""
         }),
     )
     .route(
@@ -149,7 +211,7 @@ fn routes(app: &mut ServiceConfig) {
         get().to(async |mut cart: Session<Cart>, session: SessionHandle| {
             cart.items.push(9);
             session.destroy();
-            session.insert(User { name: "new".into(), visits: 0 })
+            session.insert(User { name: "new".into(), visits: 0 }).map(|()| "")
         }),
     )
     .route(
@@ -166,7 +228,7 @@ fn routes(app: &mut ServiceConfig) {
             HttpResponse::InternalServerError().finish()
         }),
     )
-    .route("/ok", get().to(async move || ok()));
+    .route("/ok", get().to(async || "ok"));
 }
 
 trait ExtractOne {

@@ -52,7 +52,8 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    fn field(self) -> Option<&'static Field> {
+    /// What a type says of the field.
+    pub(crate) fn field(self) -> Option<&'static Field> {
         match self {
             Self::Changed(_, field) | Self::Whole(field) => Some(field),
             Self::Untyped => None,

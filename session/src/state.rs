@@ -14,6 +14,7 @@ use crate::{
     changes::{Change, Changes, View},
     commit::{self, Committed, CookieChange, Known, Live, Loaded, Loading, Plan, Saving},
     cookie::Presented,
+    data::Guard,
     detached::Detached,
     error::{Chain, SessionError},
     fields::Fields,
@@ -304,6 +305,7 @@ impl Inner {
     }
 
     fn note(&mut self, name: &'static str, change: Change, seen: &mut Snapshot) {
+        self.rotate |= change.origin.field().is_some_and(|field| field.guard != Guard::None);
         let stored = self.stored().cloned();
         let untouched = Rc::ptr_eq(&seen.changes, &self.changes) && same(seen.stored.as_ref(), stored.as_ref());
         if untouched {

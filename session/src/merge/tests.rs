@@ -69,7 +69,7 @@ fn add_is_their_value_and_what_mine_added() {
 
 #[test]
 fn add_beyond_the_type_is_an_error() {
-    let small = Field { decodes: crate::data::decodes::<u8>, ..field(Merge::Add) };
+    let small = Field { decodes: |text| serde_json::from_str::<u8>(text).is_ok(), ..field(Merge::Add) };
     assert!(matches!(merge("x", Some(&small), Some("0"), "200", Some("100")), Err(SessionError::Merge { .. })));
     let max = i128::MAX.to_string();
     assert!(matches!(
@@ -128,7 +128,7 @@ fn what_the_type_can_not_read_is_not_written() {
         #[allow(dead_code)]
         Square(u8),
     }
-    let shape = Field { decodes: crate::data::decodes::<Shape>, ..field(Merge::Json) };
+    let shape = Field { decodes: |text| serde_json::from_str::<Shape>(text).is_ok(), ..field(Merge::Json) };
     let merged = merge("x", Some(&shape), Some(r#"{"Circle":1}"#), r#"{"Square":1}"#, Some(r#"{"Circle":2}"#));
     assert_eq!(merged.map(|merged| merged.text).ok().as_deref(), Some(r#"{"Square":1}"#));
 }
