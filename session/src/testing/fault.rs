@@ -260,3 +260,58 @@ impl SessionStore for FaultStore {
         self.inner.is_local()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::testing::ReferenceStore;
+
+    fn record() -> Record {
+        Record::new("bytes", Duration::from_secs(60))
+    }
+
+    #[tokio::test]
+    async fn faults_of_an_operation_are_used_up_in_order_and_leave_others_alone() {
+        let store = FaultStore::new(ReferenceStore::default());
+        store.next(Operation::Load, 2, Fault::Garbage);
+        store.next(Operation::Load, 1, Fault::Unavailable);
+        assert!(store.ping().await.is_ok());
+        let mut kinds = Vec::new();
+        for _ in 0..4 {
+            kinds.push(store.clone().load("k").await.err().map(|error| error.kind()));
+        }
+        let expected = [StoreErrorKind::Protocol, StoreErrorKind::Protocol, StoreErrorKind::Unavailable].map(Some);
+        assert_eq!(kinds, [&expected[..], &[None]].concat());
+    }
+
+    #[tokio::test]
+    async fn a_held_call_happens_after_the_gate_opens_and_a_held_answer_before() {
+        let store = FaultStore::new(ReferenceStore::default());
+        let gate = store.hold(Operation::Create);
+        let record = record();
+        let mut call = store.create("k", &record).boxed();
+        assert!((&mut call).now_or_never().is_none());
+        assert_eq!(store.load("k").await.unwrap(), None);
+        gate.open();
+        assert_eq!(call.await.unwrap(), Created::Created);
+
+        let gate = Gate::new();
+        store.next(Operation::Delete, 1, Fault::AnswerHeld(gate.clone()));
+        let mut call = store.delete("k").boxed();
+        assert!((&mut call).now_or_never().is_none());
+        assert_eq!(store.load("k").await.unwrap(), None);
+        gate.open();
+        call.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_call_that_hangs_does_not_happen() {
+        let store = FaultStore::new(ReferenceStore::default());
+        store.always(Operation::Create, Fault::Hang);
+        assert!(store.create("k", &record()).now_or_never().is_none());
+        store.clear();
+        assert_eq!(store.load("k").await.unwrap(), None);
+    }
+}
