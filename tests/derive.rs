@@ -1,5 +1,11 @@
 //! What the derive's impl does with fields that are there, absent, renamed, out of shape, or of one unit.
-#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "where there is nothing to unwrap or to index, the test has failed"
+)]
+#![allow(clippy::needless_pass_by_value, reason = "merge functions have this signature")]
 
 use std::{cell::Cell, collections::BTreeMap};
 

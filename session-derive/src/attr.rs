@@ -193,7 +193,7 @@ fn rule(ctxt: &mut Ctxt, item: Item, accepted: &[&str]) -> Option<Rule> {
 /// but they count as the derive's, so that a lint about spelling, which could not be followed inside a string, is silent.
 fn parse<T: Parse>(string: &LitStr) -> Option<T> {
     let mut string = string.clone();
-    string.set_span(Span::mixed_site().located_at(string.span()));
+    string.set_span(Span::call_site().located_at(string.span()));
     string.parse().ok()
 }
 

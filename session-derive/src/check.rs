@@ -62,9 +62,12 @@ fn has_no_generics(ctxt: &mut Ctxt, input: &Input<'_>) {
 fn stores_something(ctxt: &mut Ctxt, input: &Input<'_>) {
     let Data::Struct(data) = &input.ast.data else { return };
     let name = &input.ast.ident;
+    if matches!(data.fields, Fields::Unnamed(_)) {
+        return;
+    }
     if data.fields.is_empty() {
         ctxt.error(name, format_args!("`{name}` has no fields; a typed session stores at least one"));
-    } else if !input.fields.is_empty() && input.stored().next().is_none() {
+    } else if input.stored().next().is_none() {
         ctxt.error(name, format_args!("every field of `{name}` is `skip`; a typed session stores at least one"));
     }
 }
@@ -109,7 +112,8 @@ fn names_are_distinct(ctxt: &mut Ctxt, input: &Input<'_>) {
             None => field.ident,
         };
         let aliases = field.attributes.aliases.iter().map(|alias| (alias.value.value(), &alias.value as &dyn ToTokens));
-        for (name, at) in [(field.name(), ident)].into_iter().chain(aliases) {
+        let names = [(field.name(), ident)].into_iter().chain(aliases);
+        for (name, at) in names.filter(|(name, _)| !name.is_empty()) {
             if let Some(owner) = owners.get(&name) {
                 ctxt.error(at, format_args!("`{name}` is already a name of the field `{owner}`"));
             } else {

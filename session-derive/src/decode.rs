@@ -46,8 +46,7 @@ fn field_by_field(input: &Input<'_>) -> TokenStream {
 ///
 /// The default is assigned to, not taken apart: the struct may implement `Drop`.
 fn over_default(input: &Input<'_>, default: &Ident) -> TokenStream {
-    let name = &input.ast.ident;
-    let default = quote_spanned!(default.span()=> <#name as ::core::default::Default>::default());
+    let default = quote_spanned!(default.span()=> <Self as ::core::default::Default>::default());
     let (mut idents, mut found, mut locals) = (Vec::new(), Vec::new(), Vec::new());
     for field in &input.fields {
         let stored = field.is_stored().then(|| stored_value(input, field));

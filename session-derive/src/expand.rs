@@ -1,6 +1,6 @@
 //! The impl of `SessionData`, written with absolute paths only.
 
-use proc_macro2::{Ident, Literal, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Error, ext::IdentExt, spanned::Spanned};
 
@@ -112,12 +112,13 @@ pub(crate) fn codec(field: &Field<'_>) -> Ident {
 fn declare_codec(input: &Input<'_>, field: &Field<'_>) -> TokenStream {
     let (codec, ty) = (codec(field), &field.ty);
     let Some(with) = &field.attributes.with else {
+        let made = quote_spanned!(derived_at(ty)=> __session::codec::<#ty>());
         return quote! {
-            const #codec: __session::Codec<#ty> = __session::codec::<#ty>();
+            const #codec: __session::Codec<#ty> = #made;
         };
     };
     let module = input.name_self(&with.value);
-    let span = with.value.span();
+    let span = derived_at(&with.value);
     let serialize = quote_spanned!(span=> #module::serialize(__value, __serializer));
     let deserialize = quote_spanned!(span=> #module::deserialize(__deserializer));
     let marker = format_ident!("__With{}", field.index);
@@ -143,6 +144,11 @@ fn declare_codec(input: &Input<'_>, field: &Field<'_>) -> TokenStream {
 
         const #codec: __session::Codec<#ty> = __session::codec_with::<#marker>();
     }
+}
+
+/// A span for what is the derive's, located where the user wrote the cause of it.
+fn derived_at(cause: &impl Spanned) -> Span {
+    Span::call_site().located_at(cause.span())
 }
 
 fn schema(input: &Input<'_>) -> TokenStream {

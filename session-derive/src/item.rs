@@ -71,7 +71,10 @@ impl Parse for Item {
         let value = if input.is_empty() {
             None
         } else if input.peek(Token![=]) {
-            input.parse::<Token![=]>()?;
+            let equals: Token![=] = input.parse()?;
+            if input.is_empty() {
+                return Err(Error::new_spanned(equals, format_args!("expected a value after `{name} =`")));
+            }
             Some(input.parse()?)
         } else {
             return Err(input.error(format_args!("expected `,` or `=` after `{name}`")));

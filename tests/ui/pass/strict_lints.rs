@@ -73,5 +73,5 @@ fn five() -> u8 {
 }
 
 fn main() {
-    println!("{:?} {:?}", All::default(), Unit::default());
+    println!("{:?} {} {:?}", All::default(), All::default().three, Unit::default());
 }

@@ -27,7 +27,6 @@ struct Types {
     array: [u8; Self::LENGTH],
     tuple: (u8, String),
     nested: Option<Box<Vec<Items>>>,
-    parenthesized: (u8),
     path: <Vec<u8> as IntoIterator>::Item,
 }
 
@@ -55,7 +54,7 @@ session! {
 }
 
 fn main() {
-    assert_eq!(Types::schema().fields.len(), 7);
+    assert_eq!(Types::schema().fields.len(), 6);
     assert_eq!(Tree::schema().fields.len(), 2);
     assert_eq!(Made::schema().fields.iter().map(|field| field.name).collect::<Vec<_>>(), ["made.i", "made.o"]);
 }
