@@ -52,7 +52,7 @@ impl MapStore {
     }
 
     fn is_live(&self, row: &Row) -> bool {
-        row.expires_at > self.clock.elapsed()
+        row.expires_at >= self.clock.elapsed()
     }
 
     fn current(&self, row: &Row) -> Record {

@@ -11,6 +11,7 @@ mod stores {
     pub(crate) mod backend;
     pub(crate) mod bad_server;
 
+    pub(crate) mod custom;
     pub(crate) mod filesystem;
     pub(crate) mod memory;
     pub(crate) mod null;
@@ -23,6 +24,7 @@ use libtest_mimic::Arguments;
 
 use self::stores::{
     backend::{Backend, trials},
+    custom::Custom,
     filesystem::Filesystem,
     memory::Memory,
     null::Null,
@@ -32,7 +34,7 @@ use self::stores::{
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let backends: Vec<Arc<dyn Backend>> =
-        vec![Arc::new(Null), Arc::new(Memory), Arc::new(Filesystem), Arc::new(Redis::default())];
+        vec![Arc::new(Null), Arc::new(Memory), Arc::new(Filesystem), Arc::new(Redis::default()), Arc::new(Custom)];
     let trials = backends.iter().flat_map(trials).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     // servers end with the last hold on them
