@@ -52,3 +52,8 @@ pub mod __private {
         registry::Registration,
     };
 }
+
+/// The program of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
