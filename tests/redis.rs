@@ -43,10 +43,7 @@ macro_rules! trials {
 use trials;
 
 /// A test that needs a server: ignored where there is none, unless `SESSION_TEST_REQUIRE` asks for it.
-fn trial<F: Future<Output = ()>>(name: &str, test: fn() -> F) -> Trial
-where
-    F: 'static,
-{
+fn trial<F: Future<Output = ()> + 'static>(name: &str, test: fn() -> F) -> Trial {
     let missing = RedisServer::missing();
     let required = std::env::var("SESSION_TEST_REQUIRE")
         .is_ok_and(|required| required.split(',').any(|name| matches!(name.trim(), "all" | "redis")));

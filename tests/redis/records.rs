@@ -111,11 +111,12 @@ async fn of_many_updates_at_one_version_one_is_done() {
     let workers: Vec<_> = (0..4).map(|_| store.for_worker().unwrap()).collect();
     let first = record("first");
     let _ = store.create("k", &first).await.unwrap();
-    let updates = (0..64).map(|index| {
-        let worker = &workers[index % 4];
-        async move { worker.update("k", &record("mine"), &first.version).await.unwrap() }
-    });
-    let outcomes = join_all(updates.collect::<Vec<_>>()).await;
+    let updates = workers
+        .iter()
+        .cycle()
+        .take(64)
+        .map(|worker| async move { worker.update("k", &record("mine"), &first.version).await.unwrap() });
+    let outcomes = join_all(updates).await;
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Updated::Done).count(), 1);
     assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Updated::Conflict(_))).count(), 63);
 }
