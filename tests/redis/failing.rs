@@ -196,7 +196,7 @@ async fn a_server_that_became_a_replica_is_unavailable_and_connected_to_anew() {
     let _ = store.create("k", &first).await.unwrap();
     assert_eq!(store.update("k", &first, &first.version).await.unwrap(), Updated::Done);
     let id = |list: String| {
-        let line = list.lines().find(|line| !line.contains("cmd=client|list")).map(str::to_owned).unwrap();
+        let line = list.lines().find(|line| line.contains("cmd=eval")).map(str::to_owned).unwrap();
         line.split(' ').next().unwrap().to_owned()
     };
     let before = id(raw(&server, "CLIENT LIST").await);
