@@ -196,7 +196,7 @@ async fn a_server_that_became_a_replica_is_unavailable_and_connected_to_anew() {
     let _ = store.create("k", &first).await.unwrap();
     assert_eq!(store.update("k", &first, &first.version).await.unwrap(), Updated::Done);
     let id = |list: String| {
-        let line = list.lines().find(|line| !line.contains("cmd=client|list")).map(str::to_owned).unwrap();
+        let line = list.lines().find(|line| line.contains("cmd=eval")).map(str::to_owned).unwrap();
         line.split(' ').next().unwrap().to_owned()
     };
     let before = id(raw(&server, "CLIENT LIST").await);
@@ -256,9 +256,7 @@ async fn a_call_dropped_while_it_connects_holds_up_no_other() {
         let store = store(server.url());
         let mut calls: Vec<_> = (0..3).map(|_| Box::pin(store.load("other"))).collect();
         for _ in 0..polls {
-            for call in &mut calls {
-                assert!(call.now_or_never().is_none_or(|loaded| loaded.unwrap().is_none()));
-            }
+            calls.retain_mut(|call| call.now_or_never().is_none());
             tokio::time::sleep(Duration::from_micros(100)).await;
         }
         drop(calls);

@@ -111,11 +111,12 @@ async fn of_many_updates_at_one_version_one_is_done() {
     let workers: Vec<_> = (0..4).map(|_| store.for_worker().unwrap()).collect();
     let first = record("first");
     let _ = store.create("k", &first).await.unwrap();
-    let updates = (0..64).map(|index| {
-        let worker = &workers[index % 4];
-        async move { worker.update("k", &record("mine"), &first.version).await.unwrap() }
-    });
-    let outcomes = join_all(updates.collect::<Vec<_>>()).await;
+    let updates = workers
+        .iter()
+        .cycle()
+        .take(64)
+        .map(|worker| async move { worker.update("k", &record("mine"), &first.version).await.unwrap() });
+    let outcomes = join_all(updates).await;
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Updated::Done).count(), 1);
     assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Updated::Conflict(_))).count(), 63);
 }
@@ -217,10 +218,18 @@ async fn a_record_larger_than_the_server_takes_is_too_large() {
     let first = record("first");
     let _ = store.create("k", &first).await.unwrap();
     let large = Record::new(vec![1; 1024 * 1024], MINUTE);
-    let error = store.update("k", &large, &first.version).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::TooLarge, "{error}");
-    let error = store.create("other", &large).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::TooLarge, "{error}");
+    // the server says so and closes the connection, which can cut short its own answer
+    let mut told = 0;
+    while told < 2 {
+        let outcome = match told {
+            0 => store.update("k", &large, &first.version).await.map(|_| ()),
+            _ => store.create("other", &large).await.map(|_| ()),
+        };
+        match outcome.unwrap_err().kind() {
+            StoreErrorKind::TooLarge => told += 1,
+            kind => assert_eq!(kind, StoreErrorKind::OutcomeUnknown),
+        }
+    }
     assert_eq!(store.load("k").await.unwrap().unwrap().bytes, "first");
     assert_eq!(store.load("other").await.unwrap(), None);
 }

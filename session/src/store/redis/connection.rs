@@ -121,10 +121,14 @@ impl Drop for Call<'_> {
     }
 }
 
-/// Whether the connection is of no more use: broken, or to a server that is a replica by now or has forgotten the login.
+/// Whether the connection is of no more use: broken, or about to be closed by the server, or to one that is a replica by
+/// now or has forgotten the login.
 fn is_lost(answer: &RedisResult<Value>) -> bool {
     match answer {
-        Ok(Value::ServerError(error)) => matches!(error.code(), "READONLY" | "NOAUTH"),
+        Ok(Value::ServerError(error)) => {
+            matches!(error.code(), "READONLY" | "NOAUTH")
+                || error.details().is_some_and(|detail| detail.starts_with("Protocol error"))
+        }
         Ok(_) => false,
         Err(_) => true,
     }

@@ -62,7 +62,7 @@ pub(super) fn expiry(expires_in: Duration, now: u64) -> [u8; 8] {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
     use redis::Arg;
 
