@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use crate::{
     config::SessionConfig,
     error::ConfigError,
-    store::{self, NullStore, SessionStore},
+    store::{NullStore, SessionStore},
 };
 
 impl SessionConfig {
@@ -25,10 +25,10 @@ impl SessionConfig {
         match self.store.kind {
             StoreKind::Null => Ok(Arc::new(NullStore)),
             #[cfg(feature = "memory")]
-            StoreKind::Memory => Ok(Arc::new(store::MemoryStore::default().with_clock(self.clock.clone()))),
+            StoreKind::Memory => Ok(Arc::new(super::MemoryStore::default().with_clock(self.clock.clone()))),
             #[cfg(feature = "filesystem")]
             StoreKind::Filesystem => Ok(Arc::new(
-                store::FilesystemStore::new(&self.store.file_dir)?
+                super::FilesystemStore::new(&self.store.file_dir)?
                     .mode(self.store.file_mode)?
                     .threshold(self.store.file_threshold.unwrap_or(0))
                     .timeout(self.store_timeout)
@@ -36,7 +36,7 @@ impl SessionConfig {
             )),
             #[cfg(feature = "redis")]
             StoreKind::Redis => {
-                Ok(Arc::new(store::RedisStore::new(&self.store.redis_url())?.timeout(self.store_timeout)))
+                Ok(Arc::new(super::RedisStore::new(&self.store.redis_url())?.timeout(self.store_timeout)))
             }
             #[allow(unreachable_patterns, reason = "with all features on, every kind has its arm")]
             kind => Err(missing(kind)),
