@@ -6,6 +6,7 @@
 /// A browser, and servers to test against.
 pub mod support {
     pub mod browser;
+    pub mod example;
     pub mod jar;
     pub mod redis;
     pub mod server;

@@ -9,11 +9,14 @@ use std::{
 };
 
 use actix_typed_session::store::{Record, RedisStore, SessionStore, Updated};
-use actix_typed_session_tests::support::table::{self, Outcome};
+use actix_typed_session_tests::support::{
+    redis::RedisServer,
+    table::{self, Outcome},
+};
 use libtest_mimic::{Arguments, Trial};
 
-use self::support::RedisServer;
-
+#[path = "redis/app.rs"]
+mod app;
 #[path = "redis/connecting.rs"]
 mod connecting;
 #[path = "redis/failing.rs"]
@@ -22,14 +25,13 @@ mod failing;
 mod proxy;
 #[path = "redis/records.rs"]
 mod records;
-#[path = "support/redis.rs"]
-mod support;
 #[path = "redis/tls.rs"]
 mod tls;
 
 fn main() {
     tls::child();
     let mut trials = Vec::new();
+    app::trials(&mut trials);
     connecting::trials(&mut trials);
     failing::trials(&mut trials);
     records::trials(&mut trials);

@@ -1,5 +1,7 @@
 //! How often a request asks the store, in every case: DESIGN.md, section 3.
 
+#![allow(clippy::unwrap_used, reason = "a test tells what it did not expect by a panic")]
+
 use std::{sync::LazyLock, time::Duration};
 
 use actix_typed_session::{

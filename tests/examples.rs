@@ -1,0 +1,85 @@
+//! The examples, as a newcomer runs them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test panics")]
+
+use actix_typed_session_tests::support::{
+    browser::Browser,
+    example::{Example, complaint},
+};
+
+/// What `counter` answers to so many requests that are sent at once.
+async fn at_once(browser: &Browser, requests: usize) {
+    let requests = (0..requests).map(|_| {
+        let browser = browser.clone();
+        tokio::spawn(async move { browser.get("/count").await.status })
+    });
+    for request in requests.collect::<Vec<_>>() {
+        assert_eq!(request.await.unwrap(), 200);
+    }
+}
+
+#[tokio::test]
+async fn the_counter_goes_up_by_one_a_request_exactly_also_at_once() {
+    let counter = Example::start("counter", &[]);
+    let browser = Browser::new(counter.address);
+    assert_eq!(browser.get("/count").await.body, "1");
+    assert!(browser.get("/").await.body.contains("<strong>2</strong>"));
+    at_once(&browser, 64).await;
+    assert_eq!(browser.get("/count").await.body, "67");
+    assert_eq!(browser.other().get("/count").await.body, "1", "another visitor has another count");
+}
+
+#[tokio::test]
+async fn the_counter_goes_on_after_a_restart_on_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("SESSION_TYPE", "filesystem"), ("SESSION_FILE_DIR", folder.path().to_str().unwrap())];
+    let counter = Example::start("counter", &settings);
+    let browser = Browser::new(counter.address);
+    assert_eq!(browser.get("/count").await.body, "1");
+    at_once(&browser, 64).await;
+    drop(counter);
+    let counter = Example::start("counter", &settings);
+    assert_eq!(browser.at(counter.address).get("/count").await.body, "66");
+}
+
+#[tokio::test]
+async fn the_login_lets_in_and_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("SESSION_TYPE", "filesystem"), ("SESSION_FILE_DIR", folder.path().to_str().unwrap())];
+    let login = Example::start("login", &settings);
+    let browser = Browser::new(login.address);
+    assert_eq!(browser.get("/me").await.status, 401);
+    assert!(browser.cookies().is_empty());
+    assert_eq!(browser.post_form("/login", &[("name", "<ada>")]).await.status, 303);
+    let token = browser.cookie("__Host-session").unwrap();
+    drop(login);
+
+    let login = Example::start("login", &settings);
+    let browser = browser.at(login.address);
+    assert_eq!(browser.get("/me").await.body, "<ada>");
+    assert!(browser.get("/").await.body.contains("Welcome, &lt;ada&gt;!"));
+    assert!(!browser.get("/").await.body.contains("Welcome"), "a message is shown once");
+    assert_eq!(browser.post_form("/login", &[("name", "grace")]).await.status, 303);
+    let thief = browser.other();
+    thief.set_cookie("/", &format!("__Host-session={token}; Path=/; Secure"));
+    assert_eq!(thief.get("/me").await.status, 401, "the token of before is dead");
+    assert_eq!(browser.post("/logout").await.status, 303);
+    assert!(browser.cookies().is_empty());
+    assert_eq!(browser.get("/me").await.status, 401);
+}
+
+#[tokio::test]
+async fn the_custom_store_counts_too() {
+    let counter = Example::start("custom_store", &[]);
+    let browser = Browser::new(counter.address);
+    browser.get("/count").await;
+    assert_eq!(browser.get("/count").await.body, "2");
+}
+
+#[test]
+fn a_setting_that_can_not_be_honoured_ends_an_example_at_start() {
+    let said = complaint("counter", &[("SESSION_TYPE", "memory"), ("SESSION_COOKIE_SAMESITE", "sometimes")]);
+    assert_eq!(said, "Error: `SESSION_COOKIE_SAMESITE` is `sometimes`: accepted are `Strict`, `Lax` and `None`");
+    let said = complaint("login", &[("SESSION_TYPE", "mongodb")]);
+    assert!(said.contains("`SESSION_TYPE` is `mongodb`"), "{said}");
+}
