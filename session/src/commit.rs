@@ -17,6 +17,7 @@ use crate::{
 };
 
 /// A live session, verified: the bearer of the token is who began it.
+#[derive(Clone)]
 pub(crate) struct Live {
     pub(crate) token: Token,
     pub(crate) contents: Contents,
@@ -357,9 +358,17 @@ impl Commit<'_> {
                 Err(error) => self.worker.report("touch", &error),
             }
         }
-        let again = live.stale_key || wanted.is_some();
-        let cookie = if again { self.cookie_again(&live) } else { CookieChange::Keep };
-        Ok(Committed { live: Some(live), cookie })
+        if wanted.is_none() && !live.stale_key {
+            return Ok(Committed { live: Some(live), cookie: CookieChange::Keep });
+        }
+        let cookie = self.cookie_again(&live);
+        // what was done, or failed, is not due again with the response
+        let refreshed = Live {
+            remaining: wanted.unwrap_or(live.remaining),
+            stale_key: live.stale_key && !self.can_set_cookie,
+            ..Live::clone(&live)
+        };
+        Ok(Committed { live: Some(Arc::new(refreshed)), cookie })
     }
 
     /// The cookie that the visitor has, where it must be sent again: signed by an old key, or half of its days over.
