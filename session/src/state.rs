@@ -339,7 +339,9 @@ impl Inner {
 impl Drop for State {
     fn drop(&mut self) {
         let inner = self.inner.get_mut();
-        if inner.phase == Phase::Answered && (!inner.changes.is_empty() || inner.failure.is_some()) {
+        // where there is no session, there is nothing to rotate or to end
+        let ends = (inner.rotate || inner.destroyed) && !matches!(inner.load, Load::Untouched | Load::Done(None));
+        if inner.phase == Phase::Answered && (!inner.changes.is_empty() || inner.failure.is_some() || ends) {
             tracing::error!(
                 name: "session.late_change",
                 "the session was changed after the response began, and that is lost: call `save().await` on it there"
