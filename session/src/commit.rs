@@ -40,9 +40,7 @@ pub(crate) type Saving = Shared<Pin<Box<dyn Future<Output = Result<Committed, Se
 
 /// Where the session that a commit is about comes from.
 pub(crate) enum Known {
-    /// From these tokens, not looked up yet.
-    Presented(Vec<Presented>),
-    /// From a load under way.
+    /// From a load under way, or one that begins with the commit.
     Loading(Loading),
     /// From a load that is done.
     Loaded(Option<Arc<Live>>),
@@ -107,7 +105,6 @@ pub(crate) async fn commit(plan: Plan) -> Result<Committed, SessionError> {
     let Plan { worker, known, destroy, rotate, changes, can_set_cookie } = plan;
     let mut earlier = CookieChange::Keep;
     let live = match known {
-        Known::Presented(presented) => load(worker.clone(), presented).await?,
         Known::Loading(loading) => loading.await?,
         Known::Loaded(live) => live,
         Known::Saving(saving) => {

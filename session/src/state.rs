@@ -241,7 +241,10 @@ impl State {
             inner.saving = None;
             match done.clone() {
                 Ok(committed) => inner.take(committed),
-                Err(error) => tracing::error!(name: "session.save.failed", error = %Chain(&error)),
+                Err(error) => {
+                    inner.told = true;
+                    tracing::error!(name: "session.save.failed", error = %Chain(&error));
+                }
             }
         }
         done.map(drop)
@@ -257,13 +260,24 @@ impl State {
         let idle = inner.changes.is_empty() && !inner.rotate && !inner.destroyed;
         let known = match (&mut inner.load, inner.saving.take()) {
             (_, Some(saving)) => Known::Saving(saving),
-            (Load::Failed(_), _) if inner.told => return Ok(None),
-            (Load::Failed(error), _) => return Err(error.clone()),
+            (Load::Failed(_), _) if idle && inner.told => return Ok(None),
+            (Load::Failed(error), _) => {
+                let error = error.clone();
+                inner.discard();
+                inner.destroyed = false;
+                return Err(error);
+            }
             (Load::Done(Some(live)), _) if idle && !commit::is_due(&self.worker, live) => return Ok(None),
             (Load::Done(Some(live)), _) => Known::Loaded(Some(live.clone())),
             _ if idle => return Ok(None),
             (Load::Untouched | Load::Done(None), _) => Known::Loaded(None),
-            (Load::Presented(presented), _) => Known::Presented(std::mem::take(presented)),
+            (Load::Presented(presented), _) => {
+                // the state keeps the load: a save that fails must not make the visitor anonymous
+                let presented = std::mem::take(presented);
+                let loading = commit::load(self.worker.clone(), presented).boxed().shared();
+                inner.load = Load::Running(loading.clone());
+                Known::Loading(loading)
+            }
             (Load::Running(loading), _) => Known::Loading(loading.clone()),
         };
         if inner.destroyed {
