@@ -1,0 +1,193 @@
+//! L8: what a client that hangs up, or a handler that panics, leaves behind.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_typed_session::{
+    Session, SessionHandle, SessionMiddleware,
+    testing::{FaultStore, Operation, ReferenceStore, SpyStore},
+};
+use actix_web::{
+    Error, HttpResponse,
+    body::BodyStream,
+    web::{Bytes, Data, ServiceConfig, get, scope},
+};
+use futures_util::stream;
+use tokio::{sync::Semaphore, time::timeout};
+
+use crate::{
+    routes::{Cart, routes},
+    site::Bare,
+};
+
+struct Case {
+    faults: FaultStore,
+    spy: SpyStore,
+    steps: Steps,
+    bare: Bare,
+}
+
+/// How many handlers of `/wait` came in, and how many were dropped there.
+#[derive(Clone)]
+struct Steps {
+    entered: Arc<Semaphore>,
+    left: Arc<Semaphore>,
+}
+
+/// Tells that a handler's future is gone.
+struct Leaving(Arc<Semaphore>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
+    }
+}
+
+impl Steps {
+    /// Waits for ever, in a handler.
+    async fn stay(&self) {
+        let _leaving = Leaving(self.left.clone());
+        self.entered.add_permits(1);
+        std::future::pending::<()>().await;
+    }
+
+    /// A response that tells when it is dropped.
+    fn body(&self) -> HttpResponse {
+        let leaving = Leaving(self.left.clone());
+        HttpResponse::Ok().body(BodyStream::new(stream::once(async move {
+            drop(leaving);
+            Ok::<_, Error>(Bytes::new())
+        })))
+    }
+}
+
+async fn reached(step: &Semaphore) {
+    let permit = timeout(Duration::from_secs(30), step.acquire()).await;
+    permit.expect("in time").expect("never closed").forget();
+}
+
+fn waiting(app: &mut ServiceConfig) {
+    app.route(
+        "/wait",
+        get().to(async |mut cart: Session<Cart>, steps: Data<Steps>| {
+            cart.items.push(2);
+            steps.stay().await;
+            "never"
+        }),
+    )
+    .route(
+        "/wait-destroy",
+        get().to(async |session: SessionHandle, steps: Data<Steps>| {
+            session.destroy();
+            steps.stay().await;
+            "never"
+        }),
+    )
+    // the answer is gone when its body is
+    .route(
+        "/leaving/push",
+        get().to(async |mut cart: Session<Cart>, steps: Data<Steps>| {
+            cart.items.push(2);
+            steps.body()
+        }),
+    )
+    .route(
+        "/leaving/destroy",
+        get().to(async |session: SessionHandle, steps: Data<Steps>| {
+            session.destroy();
+            steps.body()
+        }),
+    )
+    .route(
+        "/panic",
+        get().to(async |mut cart: Session<Cart>, session: SessionHandle| -> &'static str {
+            cart.items.push(2);
+            session.rotate();
+            panic!("as the test wants it")
+        }),
+    );
+}
+
+impl Case {
+    /// With a session that holds the item 1.
+    async fn begun() -> Self {
+        let faults = FaultStore::new(ReferenceStore::default());
+        let spy = SpyStore::new(faults.clone());
+        let sessions = SessionMiddleware::new(spy.clone());
+        let none = || Arc::new(Semaphore::new(0));
+        let steps = Steps { entered: none(), left: none() };
+        let data = Data::new(steps.clone());
+        let bare = Bare::start(move |app: &mut ServiceConfig| {
+            let inside = scope("").wrap(sessions.clone()).configure(routes).configure(waiting);
+            app.app_data(data.clone()).service(inside);
+        });
+        let case = Self { faults, spy, steps, bare: bare.await };
+        case.bare.browser.get("/push/1").await;
+        let _ = case.spy.take();
+        case
+    }
+}
+
+/// L8: while the handler runs.
+#[tokio::test]
+async fn a_client_that_hangs_up_while_the_handler_runs_leaves_the_record() {
+    for path in ["/wait", "/wait-destroy"] {
+        let case = Case::begun().await;
+        let request = case.bare.browser.begin("GET", path, &[], "").await;
+        reached(&case.steps.entered).await;
+        drop(request);
+        reached(&case.steps.left).await;
+        let read = case.bare.browser.get("/read").await;
+        assert_eq!((read.body.as_str(), read.set_cookies().len()), ("[1]", 0), "{path}");
+        let asked = case.spy.take();
+        assert!(asked.iter().all(|asked| *asked == "load"), "{path}: {asked:?}");
+    }
+}
+
+/// L8: once the handler has answered, the commit is done by itself.
+#[tokio::test]
+async fn a_commit_goes_on_when_the_client_hangs_up() {
+    for (operation, path, after) in
+        [(Operation::Update, "/leaving/push", "[1, 2]"), (Operation::Delete, "/leaving/destroy", "[]")]
+    {
+        let case = Case::begun().await;
+        let gate = case.faults.hold(operation);
+        let request = case.bare.browser.begin("GET", path, &[], "").await;
+        gate.arrived(1).await;
+        drop(request);
+        reached(&case.steps.left).await;
+        gate.open();
+        let mut body = String::new();
+        for _ in 0..500 {
+            body = case.bare.browser.get("/read").await.body;
+            if body == after {
+                break;
+            }
+        }
+        assert_eq!(body, after, "{path}");
+    }
+}
+
+/// L8: a load that another request's disappearance interrupts is nobody else's failure.
+#[tokio::test]
+async fn a_client_that_hangs_up_while_its_session_is_loaded_harms_nobody() {
+    let case = Case::begun().await;
+    let gate = case.faults.hold(Operation::Load);
+    let request = case.bare.browser.begin("GET", "/push/2", &[], "").await;
+    gate.arrived(1).await;
+    drop(request);
+    assert_eq!(case.bare.browser.get("/read").await.body, "[1]");
+    gate.open();
+    assert_eq!(case.bare.browser.get("/push/3").await.status, 200);
+    assert_eq!(case.bare.browser.get("/read").await.body, "[1, 3]");
+}
+
+/// L8: a panic is no answer.
+#[tokio::test]
+async fn a_handler_that_panics_leaves_the_record() {
+    let case = Case::begun().await;
+    let request = case.bare.browser.begin("GET", "/panic", &[], "").await;
+    assert!(request.finish().await.is_err());
+    assert_eq!(case.bare.browser.get("/read").await.body, "[1]");
+    let asked = case.spy.take();
+    assert!(asked.iter().all(|asked| *asked == "load"), "{asked:?}");
+}
