@@ -258,7 +258,8 @@ impl State {
             return Err(error);
         }
         let idle = inner.changes.is_empty() && !inner.rotate && !inner.destroyed;
-        let known = match (&mut inner.load, inner.saving.take()) {
+        // it stays here, for where this commit fails, what that one did still counts
+        let known = match (&mut inner.load, inner.saving.clone()) {
             (_, Some(saving)) => Known::Saving(saving),
             (Load::Failed(_), _) if idle && inner.told => return Ok(None),
             (Load::Failed(error), _) => {
@@ -303,8 +304,11 @@ impl State {
     /// Takes what the last commit came to, and says what the response is to say of the cookie.
     pub(crate) fn answered(&self, committed: Option<Committed>) -> CookieChange {
         let mut inner = self.inner.borrow_mut();
+        let saved = inner.saving.take();
         if let Some(committed) = committed {
             inner.take(committed);
+        } else if let Some(Ok(saved)) = saved.as_ref().and_then(Saving::peek) {
+            inner.take(saved.clone());
         }
         std::mem::replace(&mut inner.cookie, CookieChange::Keep)
     }
