@@ -11,12 +11,12 @@ use actix_web::{
     body::BodyStream,
     web::{Bytes, Data, ServiceConfig, get, scope},
 };
-use futures_util::stream;
+use futures_util::{FutureExt as _, stream};
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     routes::{Cart, routes},
-    site::Bare,
+    site::{Bare, NAME},
 };
 
 struct Case {
@@ -80,6 +80,15 @@ fn waiting(app: &mut ServiceConfig) {
             session.destroy();
             steps.stay().await;
             "never"
+        }),
+    )
+    .route(
+        "/leave-save",
+        get().to(async |session: SessionHandle, steps: Data<Steps>| {
+            session.rotate();
+            assert!(session.save().now_or_never().is_none(), "the test holds it");
+            steps.entered.add_permits(1);
+            session.set("big", &"x".repeat(300 << 10)).map(|()| "set")
         }),
     )
     // the answer is gone when its body is
@@ -190,4 +199,19 @@ async fn a_handler_that_panics_leaves_the_record() {
     assert_eq!(case.bare.browser.get("/read").await.body, "[1]");
     let asked = case.spy.take();
     assert!(asked.iter().all(|asked| *asked == "load"), "{asked:?}");
+}
+
+/// L8, H5: a save that its handler did not wait for is done all the same, and the visitor needs the token that came of it.
+#[tokio::test]
+async fn the_token_of_a_save_that_was_left_is_sent_though_the_rest_fails() {
+    let case = Case::begun().await;
+    let old = case.bare.browser.cookie(NAME);
+    let gate = case.faults.hold(Operation::Update);
+    let request = case.bare.browser.begin("GET", "/leave-save", &[], "").await;
+    reached(&case.steps.entered).await;
+    gate.open();
+    let response = request.finish().await.unwrap();
+    assert_eq!((response.status, response.set_cookies().len()), (500, 1));
+    assert_ne!(case.bare.browser.cookie(NAME), old);
+    assert_eq!(case.bare.browser.get("/read").await.body, "[1]");
 }

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use actix_typed_session::{
-    SessionConfig,
-    testing::{Fault, Operation},
+    SessionConfig, SessionMiddleware,
+    store::{Created, Record, SessionStore, StoreError, Updated, Version, async_trait},
+    testing::{Fault, Operation, ReferenceStore},
 };
-use actix_typed_session_tests::support::browser::Response;
+use actix_typed_session_tests::support::{
+    browser::{Browser, Response},
+    server::Server,
+};
 
 use crate::site::{DAY, NAME, Site, line};
 
@@ -254,7 +258,7 @@ async fn a_sign_in_on_a_session_that_ended_is_409_and_a_change_is_dropped() {
     assert_eq!(site.named("session.gone").len(), 1);
 }
 
-/// H7: when a `save` failed and a `destroy` follows, the session ends and the cookie goes.
+/// H7: a store that is back after a failure finds the visitor as before.
 #[tokio::test]
 async fn a_store_that_is_back_serves_the_same_visitor() {
     let site = Site::begun_with(hasty()).await;
@@ -263,4 +267,55 @@ async fn a_store_that_is_back_serves_the_same_visitor() {
     site.faults.clear();
     assert_eq!(site.get("/read").await.body, "[1]");
     assert!(line(&site.get("/destroy").await).starts_with(NAME));
+}
+
+/// A store in which somebody else is always faster.
+struct Contended(ReferenceStore);
+
+#[async_trait]
+impl SessionStore for Contended {
+    async fn load(&self, key: &str) -> Result<Option<Record>, StoreError> {
+        self.0.load(key).await
+    }
+
+    async fn create(&self, key: &str, record: &Record) -> Result<Created, StoreError> {
+        self.0.create(key, record).await
+    }
+
+    async fn update(&self, key: &str, _: &Record, _: &Version) -> Result<Updated, StoreError> {
+        let Some(now) = self.0.load(key).await? else { return Ok(Updated::Gone) };
+        Ok(Updated::Conflict(Record::new(now.bytes, now.expires_in)))
+    }
+
+    async fn touch(&self, key: &str, expires_in: Duration) -> Result<bool, StoreError> {
+        self.0.touch(key, expires_in).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.0.delete(key).await
+    }
+
+    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+        self.0.delete_expired(limit).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn name(&self) -> &'static str {
+        "contended"
+    }
+}
+
+/// H7: a commit that is overtaken until its budget is spent is 503.
+#[tokio::test]
+async fn a_commit_whose_budget_is_spent_is_503() {
+    let sessions = SessionMiddleware::with_config(Contended(ReferenceStore::default()), hasty()).unwrap();
+    let server = Server::start(sessions, 1, crate::routes::routes);
+    let browser = Browser::new(server.address);
+    assert_eq!(browser.get("/push/1").await.status, 200);
+    is_unavailable(&browser.get("/push/2").await, "a change");
+    is_unavailable(&browser.get("/rotate").await, "a rotation");
+    assert_eq!(browser.get("/read").await.body, "[1]");
 }
