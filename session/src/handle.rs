@@ -51,7 +51,6 @@ impl SessionHandle {
     /// # Errors
     ///
     /// [`SessionError::Encode`] if a field can't be written as JSON; then nothing is changed.
-    #[allow(clippy::needless_pass_by_value, reason = "what is in the session is no longer the handler's to change")]
     pub fn insert<T: SessionData>(&self, value: T) -> Result<(), SessionError> {
         register::<T>()?;
         let mut texts = Vec::with_capacity(T::schema().fields.len());
