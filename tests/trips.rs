@@ -234,3 +234,18 @@ async fn a_conflict_costs_at_most_two_more() {
     assert_eq!(slow.await.unwrap(), 200);
     assert_eq!(case.spy.take(), ["load", "load", "update", "update", "update"]);
 }
+
+#[tokio::test]
+async fn a_sweep_by_traffic_follows_a_request_that_used_a_session() {
+    let spy = SpyStore::new(MemoryStore::default());
+    let config = SessionConfig::new().cleanup_every_n_requests(1);
+    let server = Server::start(SessionMiddleware::with_config(spy.clone(), config).unwrap(), 1, routes);
+    let browser = Browser::new(server.address);
+    browser.get("/none").await;
+    assert_eq!(spy.log(), *NONE);
+    browser.get("/read").await;
+    while spy.log().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(spy.log(), ["delete_expired"]);
+}

@@ -2,6 +2,7 @@
 
 use actix_typed_session::{
     SessionConfig, SessionHandle, SessionMiddleware,
+    store::MemoryStore,
     testing::{ReferenceStore, SpyStore},
 };
 use actix_web::{
@@ -13,6 +14,7 @@ use actix_web::{
 };
 
 use crate::{
+    events::{all, listen},
     routes::routes,
     site::{Bare, key, split},
 };
@@ -141,4 +143,23 @@ async fn a_failure_drops_the_changes_of_both() {
     assert!(two.bare.browser.get("/in/inner/destroy").await.set_cookies()[0].starts_with("__Host-inner=; "));
     assert!(key(&token).starts_with("session:"));
     assert!(two.logs()[1].contains(&"delete"));
+}
+
+#[test]
+fn a_second_memory_store_for_one_cookie_is_told_and_a_clone_of_the_first_is_not() {
+    listen();
+    let told = || all().iter().filter(|line| line.text.contains("__Host-second-store")).count();
+    let sessions = || {
+        let config = SessionConfig::new().cookie_name("second-store");
+        SessionMiddleware::with_config(MemoryStore::default(), config).unwrap()
+    };
+    let first = sessions();
+    let clone = first.clone();
+    assert_eq!(told(), 0);
+    let second = sessions();
+    assert_eq!(told(), 1);
+    drop((first, clone, second));
+    // one after the other is how tests and restarts do it
+    let _third = sessions();
+    assert_eq!(told(), 1);
 }
