@@ -9,6 +9,8 @@ mod caching;
 mod cancel;
 #[path = "http/cookie.rs"]
 mod cookie;
+#[path = "http/damaged.rs"]
+mod damaged;
 #[path = "http/events.rs"]
 mod events;
 #[path = "http/late.rs"]
