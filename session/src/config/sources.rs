@@ -26,6 +26,10 @@ impl SessionConfig {
     /// be another program's. An empty value is an error, but for `SESSION_KEY_PREFIX`: leave the variable out to keep
     /// the default.
     ///
+    /// # Errors
+    ///
+    /// The first variable, in the order of the table above, whose value is not accepted.
+    ///
     /// ```no_run
     /// use actix_typed_session::SessionConfig;
     ///
@@ -46,7 +50,12 @@ impl SessionConfig {
         Self::from_vars(vars)
     }
 
-    /// The settings that these pairs make, by the rules of [`from_env`](Self::from_env). Of two with one name the last counts.
+    /// The settings that these pairs make, by the rules of [`from_env`](Self::from_env). Of two with one name the last
+    /// counts.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_env`](Self::from_env).
     ///
     /// ```
     /// use actix_typed_session::SessionConfig;
