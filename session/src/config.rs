@@ -253,7 +253,7 @@ impl SessionConfig {
     ///
     /// The newest key first: it signs, and all of them verify. Each has at least 32 bytes, from a random source. Without
     /// any, the middleware fails to build. A cookie that only an older key verifies is signed anew with the response.
-    /// The first key that is ever set signs everybody out, for the cookies so far have no signature.
+    /// To begin or to stop signing signs everybody out, for it changes how a cookie is spelled.
     ///
     /// ```
     /// use actix_typed_session::{SessionConfig, SessionMiddleware, store::MemoryStore};

@@ -28,7 +28,7 @@ impl SessionConfig {
     ///
     /// # Errors
     ///
-    /// The first variable, in the order of the table above, whose value is not accepted.
+    /// A variable whose value is not accepted; of several, the first.
     ///
     /// ```no_run
     /// use actix_typed_session::SessionConfig;
