@@ -174,8 +174,9 @@ pub struct StoreError {
 
 /// What sort of failure a [`StoreError`] is; what happens next goes by it.
 ///
-/// A client gets 503 for each of them. After `OutcomeUnknown` a write is sent once more, with the same version, to see
-/// what became of it; after the others it is not.
+/// A client gets 503 for each of them, but for a failed [`touch`](crate::store::SessionStore::touch), which is only
+/// logged. After `OutcomeUnknown` a write is sent once more, with the same version, to see what became of it; after
+/// the others it is not.
 ///
 /// ```
 /// use actix_typed_session::store::{StoreError, StoreErrorKind};

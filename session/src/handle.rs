@@ -56,8 +56,8 @@ impl SessionHandle {
     /// A sign-in has to come with a new token (OWASP ASVS 5.0, 7.2.4), for the old one may have been planted. If
     /// the struct has an `owner` field and the session belonged to another user, all fields that this request did not
     /// write are dropped, and the age of the session begins anew. If the session ended meanwhile, the answer is
-    /// 409 [`SessionError::Ended`]. Costs one more write than no change does: two round trips, for a visitor without
-    /// a session one.
+    /// 409 [`SessionError::Ended`]. Costs one round trip to write, and one before to load the session, if the visitor
+    /// brings a cookie and nothing was loaded in this request yet.
     ///
     /// # Errors
     ///
@@ -127,8 +127,8 @@ impl SessionHandle {
 
     /// The value of a field by its full name, such as `cart.items`; none if it is absent.
     ///
-    /// Sees what was set, inserted or dropped in this request before. Aliases are not looked at. Costs one round
-    /// trip if nothing was loaded in this request yet.
+    /// Sees what this request set, inserted or changed before, but for extractors that are still alive. Aliases are not
+    /// looked at. Costs one round trip if nothing was loaded in this request yet.
     ///
     /// # Errors
     ///
@@ -210,7 +210,7 @@ impl SessionHandle {
     ///
     /// Signing in and out do so by themselves; this is for other changes of what a visitor may do, such as entering the
     /// password again (OWASP ASVS 5.0, 7.2.4). Requests that came with the old token and are still on their way can't
-    /// save any more: theirs is 409 [`SessionError::RotatedAway`]. Costs two round trips.
+    /// save any more: theirs is 409 [`SessionError::RotatedAway`]. Costs as much as any change does.
     ///
     /// ```
     /// # use actix_typed_session::SessionHandle;
@@ -226,8 +226,8 @@ impl SessionHandle {
     /// Ends the session: its record and its cookie are removed, on failure responses too.
     ///
     /// What extractors changed before this call is void; what is inserted after it begins a new session. Nothing that
-    /// comes with the old token later finds a session (OWASP ASVS 5.0, 7.4.1). Costs two round trips; one if the session
-    /// is loaded already.
+    /// comes with the old token later finds a session (OWASP ASVS 5.0, 7.4.1). Costs one round trip, and one before to
+    /// load the session, if nothing was loaded in this request yet.
     ///
     /// ```
     /// # use actix_typed_session::SessionHandle;
