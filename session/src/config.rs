@@ -36,8 +36,8 @@ const KEY_CHARS_MIN: usize = 32;
 /// ```
 ///
 /// A value that can't be honoured is a [`ConfigError`] that names the key, the value (unless it may be secret) and what
-/// is accepted: from a source where one value is wrong by itself, and from the middleware, when it is built, where values
-/// contradict each other or were set by a method.
+/// is accepted: from a source where one value is wrong by itself, and from the middleware, when it is built, where
+/// values contradict each other or were set by a method.
 ///
 #[doc = include_str!("config/keys.md")]
 #[derive(Clone, Debug)]
@@ -208,8 +208,8 @@ impl SessionConfig {
     ///
     /// It limits what a stolen token is worth (OWASP ASVS 5.0, 7.3.2). More than 0, at most 36500 days; where it is
     /// shorter than the idle timeout, it comes first. A session that began under a shorter setting keeps that, and a
-    /// new shorter one holds for the sessions that exist, too. The cookie has the same lifetime, up to 400 days, which is
-    /// all that browsers allow (RFC 6265bis, section 5.5).
+    /// new shorter one holds for the sessions that exist, too. The cookie has the same lifetime, up to 400 days, which
+    /// is all that browsers allow (RFC 6265bis, section 5.5).
     ///
     /// ```
     /// use actix_typed_session::SessionConfig;
@@ -251,9 +251,9 @@ impl SessionConfig {
 
     /// Signs the cookie with HMAC-SHA256, so that forged tokens never reach the store. Default: off.
     ///
-    /// The newest key first: it signs, and all of them verify. Each has at least 32 bytes, from a random source. Without
-    /// any, the middleware fails to build. A cookie that only an older key verifies is signed anew with the response.
-    /// To begin or to stop signing signs everybody out, for it changes how a cookie is spelled.
+    /// The newest key first: it signs, and all of them verify. Each has at least 32 bytes, from a random source.
+    /// Without any, the middleware fails to build. A cookie that only an older key verifies is signed anew with the
+    /// response. To begin or to stop signing signs everybody out, for it changes how a cookie is spelled.
     ///
     /// ```
     /// use actix_typed_session::{SessionConfig, SessionMiddleware, store::MemoryStore};
@@ -318,9 +318,9 @@ impl SessionConfig {
 
     /// The bytes that a session's record may have, before it is encrypted. Default: 256 KiB. 1 KiB to 1 GiB.
     ///
-    /// They are the fields' names and JSON texts, 6 bytes a field and 57 a record. Checked when a change is saved, after
-    /// it was merged: a larger record fails with [`SessionError::TooLarge`](crate::SessionError::TooLarge), and the old
-    /// one stays as it is.
+    /// They are the fields' names and JSON texts, 6 bytes a field and 57 a record. Checked when a change is saved,
+    /// after it was merged: a larger record fails with [`SessionError::TooLarge`](crate::SessionError::TooLarge), and
+    /// the old one stays as it is.
     ///
     /// ```
     /// use actix_typed_session::SessionConfig;

@@ -25,8 +25,8 @@ use crate::{
 ///
 /// Reading goes through `Deref`, changing through `DerefMut`; there is nothing to call. What changed is found by
 /// comparing JSON texts, field by field, so a value that is written and equal costs no write. A struct whose absent
-/// fields all have values always extracts, for anonymous visitors too, and **guards nothing**; one with a required field
-/// is a guard: without that field the extractor answers 401, and `Option<Session<T>>` is `None`.
+/// fields all have values always extracts, for anonymous visitors too, and **guards nothing**; one with a required
+/// field is a guard: without that field the extractor answers 401, and `Option<Session<T>>` is `None`.
 ///
 /// Cost: one round trip to the store for the first extraction of a request that brings a cookie; one more if something
 /// changed. A change encodes the struct twice, so small structs over one session are cheaper than a large one.
@@ -62,8 +62,8 @@ impl<T: SessionData> Session<T> {
     /// Saves this value, and all else that was changed in this request, now and not with the response.
     ///
     /// For handlers that must know that it is saved before they go on, and for streams and tasks that outlive the
-    /// response: there it still updates a session that exists. Costs what saving with the response costs, which then has
-    /// nothing left to do.
+    /// response: there it still updates a session that exists. Costs what saving with the response costs, which then
+    /// has nothing left to do.
     ///
     /// # Errors
     ///

@@ -61,8 +61,8 @@ impl SessionHandle {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Encode`] if a field can't be written as JSON, and [`SessionError::Usage`] if the type clashes with
-    /// another of this program; then nothing is changed.
+    /// [`SessionError::Encode`] if a field can't be written as JSON, and [`SessionError::Usage`] if the type clashes
+    /// with another of this program; then nothing is changed.
     ///
     /// ```
     /// # use actix_typed_session::{Session, SessionError, SessionHandle};

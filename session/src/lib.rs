@@ -1,9 +1,9 @@
 //! Server-side sessions for actix-web, typed by a derive.
 //!
-//! The visitor's browser holds one unguessable token, and everything else is in a store. A handler names a plain struct in
-//! its arguments and gets it: loaded, and saved before the response leaves if it changed. A request that names no
-//! session makes no call to the store. Two requests on one session don't overwrite each other: their changes are merged,
-//! field by field. A session that was ended does not come back.
+//! The visitor's browser holds one unguessable token, and everything else is in a store. A handler names a plain struct
+//! in its arguments and gets it: loaded, and saved before the response leaves if it changed. A request that names no
+//! session makes no call to the store. Two requests on one session don't overwrite each other: their changes are
+//! merged, field by field. A session that was ended does not come back.
 //!
 //! ```no_run
 //! use actix_typed_session::{Session, SessionMiddleware, store::MemoryStore};

@@ -34,14 +34,14 @@ use crate::{
 
 /// The middleware that manages the session cookie and what is in the store.
 ///
-/// Build it once, **outside** the app factory, and wrap a clone: the factory runs once a worker, and a memory store that
-/// is built inside is another for each. A request that does not name a session costs one small allocation.
+/// Build it once, **outside** the app factory, and wrap a clone: the factory runs once a worker, and a memory store
+/// that is built inside is another for each. A request that does not name a session costs one small allocation.
 ///
 /// Two may be wrapped around one handler. With two cookie names, the inner one is the handler's session, and each saves
 /// its own; with one name, the inner one does nothing.
 ///
-/// A response whose request used the session says `Vary: Cookie`; one that sets the cookie says `Cache-Control: no-store`,
-/// whatever the handler said.
+/// A response whose request used the session says `Vary: Cookie`; one that sets the cookie says
+/// `Cache-Control: no-store`, whatever the handler said.
 ///
 /// ```no_run
 /// use actix_typed_session::{Session, SessionMiddleware, store::MemoryStore};

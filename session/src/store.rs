@@ -1,4 +1,13 @@
 //! [`SessionStore`]: what a backend promises, and the stores that come with the crate.
+//!
+//! An app names one when it builds the middleware, or leaves that to `SESSION_TYPE` in the environment
+//! ([`SessionConfig::store`](crate::SessionConfig::store)).
+//!
+//! ```
+//! use actix_typed_session::{SessionMiddleware, store::MemoryStore};
+//!
+//! let sessions = SessionMiddleware::new(MemoryStore::default().with_max_bytes(64 * 1024 * 1024));
+//! ```
 
 use std::{fmt, sync::Arc, time::Duration};
 

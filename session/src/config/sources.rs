@@ -22,9 +22,9 @@ const FOREIGN: &str = "SESSION_MANAGER";
 impl SessionConfig {
     /// The settings that the environment of the process makes.
     ///
-    /// Names are in upper case. A `SESSION_…` variable that is no setting is reported by a warning in the log, for it may
-    /// be another program's. An empty value is an error, but for `SESSION_KEY_PREFIX`: leave the variable out to keep
-    /// the default.
+    /// Names are in upper case. A `SESSION_…` variable that is no setting is reported by a warning in the log, for it
+    /// may be another program's. An empty value is an error, but for `SESSION_KEY_PREFIX`: leave the variable out to
+    /// keep the default.
     ///
     /// # Errors
     ///
