@@ -283,6 +283,8 @@ pub trait SessionStore: Send + Sync + 'static {
 
 /// What a store keeps for one key: opaque bytes, a version, an expiry.
 ///
+/// `Debug` shows how many bytes there are, and not what they say.
+///
 /// ```
 /// use actix_typed_session::store::Record;
 /// use std::time::Duration;
