@@ -1,5 +1,4 @@
-//! What `#[session(…)]` says, item by item. Nothing here returns a `Result`: an error goes to the context, and the rest
-//! is read on.
+//! What `#[session(…)]` says, item by item: a mistake goes to the context, and the rest is still read.
 
 use proc_macro2::{Ident, Span};
 use syn::{Attribute, ExprPath, LitStr, Path, parse::Parse};
@@ -190,7 +189,8 @@ fn rule(ctxt: &mut Ctxt, item: Item, accepted: &[&str]) -> Option<Rule> {
 }
 
 /// The path that a string holds; its tokens stand where the string stands, so that rustc's errors about it point there,
-/// but they count as the derive's, so that a lint about spelling, which could not be followed inside a string, is silent.
+/// but they count as the derive's, so that a lint about spelling, which could not be followed inside a string, is
+/// silent.
 fn parse<T: Parse>(string: &LitStr) -> Option<T> {
     let mut string = string.clone();
     string.set_span(Span::call_site().located_at(string.span()));

@@ -126,7 +126,8 @@ fn name_self(tokens: TokenStream, name: &Ident) -> TokenStream {
     tokens.into_iter().map(named).collect()
 }
 
-/// A word begins at a capital after a small letter or a digit, and at the last capital of several before a small letter.
+/// A word begins at a capital after a small letter or a digit, and at the last capital of several before a small
+/// letter.
 fn snake_case(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let mut snake = String::with_capacity(name.len() + 4);

@@ -30,12 +30,30 @@ pub struct Clock {
 
 impl Clock {
     /// A clock that is the system's plus what [`advance`](Self::advance) added. Its clones move with it.
+    ///
+    /// ```
+    /// use actix_typed_session::{Clock, SessionMiddleware, SessionConfig, store::MemoryStore};
+    ///
+    /// let clock = Clock::manual();
+    /// let store = MemoryStore::default().with_clock(clock.clone());
+    /// let sessions = SessionMiddleware::with_config(store, SessionConfig::new().clock(clock.clone()))?;
+    /// # Ok::<(), actix_typed_session::ConfigError>(())
+    /// ```
     #[must_use]
     pub fn manual() -> Self {
         Self { ahead: Some(Arc::default()) }
     }
 
     /// Moves a [`manual`](Self::manual) clock, and all its clones, ahead. The system's clock stays as it is.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use actix_typed_session::Clock;
+    /// let clock = Clock::manual();
+    /// let before = clock.elapsed();
+    /// clock.clone().advance(Duration::from_secs(60));
+    /// assert!(clock.elapsed() >= before + 60_000);
+    /// ```
     pub fn advance(&self, by: Duration) {
         if let Some(ahead) = &self.ahead {
             ahead.fetch_add(millis(by), Ordering::SeqCst);
@@ -43,6 +61,14 @@ impl Clock {
     }
 
     /// Milliseconds since the Unix epoch, as other processes and machines count them too.
+    ///
+    /// A system clock that was never set, before 1970, counts as 0.
+    ///
+    /// ```
+    /// # use actix_typed_session::Clock;
+    /// let year_2020 = 1_577_836_800_000;
+    /// assert!(Clock::default().now() > year_2020);
+    /// ```
     #[must_use]
     pub fn now(&self) -> u64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -50,6 +76,15 @@ impl Clock {
     }
 
     /// Milliseconds since some moment in this process, never set back or forward by the system.
+    ///
+    /// For a store whose records end with the process. What other processes read needs [`now`](Self::now).
+    ///
+    /// ```
+    /// # use actix_typed_session::Clock;
+    /// let clock = Clock::default();
+    /// let begin = clock.elapsed();
+    /// assert!(clock.elapsed() >= begin);
+    /// ```
     #[must_use]
     pub fn elapsed(&self) -> u64 {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);

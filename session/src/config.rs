@@ -20,8 +20,9 @@ const KEY_CHARS_MIN: usize = 32;
 /// The settings of a session middleware.
 ///
 /// A setting is made in code by the method, in the environment by [`from_env`](Self::from_env), or in any serde source
-/// (TOML, JSON, figment, config), where the keys are in upper or lower case and the values are strings, numbers, booleans
-/// or lists of strings. What is not set has its default. The methods come after the source, so that code has the last word:
+/// (TOML, JSON, figment, config), where the keys are in upper or lower case and the values are strings, numbers,
+/// booleans or lists of strings. What is not set has its default. The methods come after the source, so that code has
+/// the last word:
 ///
 /// ```
 /// use actix_typed_session::{SameSite, SessionConfig};
@@ -34,8 +35,9 @@ const KEY_CHARS_MIN: usize = 32;
 /// # let _ = config; Ok(()) }
 /// ```
 ///
-/// A value that can't be honoured is a [`ConfigError`] that names the key, the value and what is accepted: from a source
-/// where one value is wrong by itself, and from the middleware, when it is built, where values contradict each other.
+/// A value that can't be honoured is a [`ConfigError`] that names the key, the value (unless it may be secret) and what
+/// is accepted: from a source where one value is wrong by itself, and from the middleware, when it is built, where
+/// values contradict each other or were set by a method.
 ///
 #[doc = include_str!("config/keys.md")]
 #[derive(Clone, Debug)]
@@ -66,15 +68,35 @@ pub struct SessionConfig {
 
 impl SessionConfig {
     /// The defaults, which are safe for production over HTTPS and work on `localhost` without.
+    ///
+    /// ```
+    /// use actix_typed_session::{SessionConfig, SessionMiddleware, store::MemoryStore};
+    ///
+    /// let sessions = SessionMiddleware::with_config(MemoryStore::default(), SessionConfig::new())?;
+    /// # Ok::<(), actix_typed_session::ConfigError>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// The cookie's name, without its prefix. Default: `session`, which is sent as `__Host-session`.
     ///
-    /// The prefix follows from the attributes, and makes browsers enforce them: `__Host-` with `Secure`, the path `/` and no
-    /// domain; `__Secure-` with `Secure` otherwise; none without. A name that has a fitting prefix is taken as it is. Only
-    /// the cookie with the prefix is read: whoever changes the attributes signs everybody out.
+    /// The prefix follows from the attributes, and makes browsers enforce them: `__Host-` with `Secure`, the path `/`
+    /// and no domain; `__Secure-` with `Secure` otherwise; none without `Secure` (RFC 6265bis, section 4.1.3; OWASP
+    /// ASVS 5.0, 3.3.1 and 3.3.3). A name that has a fitting prefix is taken as it is. Only the cookie with the prefix
+    /// is read: whoever changes these attributes signs everybody out. 1 to 128 letters, digits and
+    /// ``!#$%&'*+-.^_`|~``.
+    ///
+    /// ```
+    /// use actix_typed_session::{SessionConfig, SessionMiddleware, store::MemoryStore};
+    ///
+    /// let config = SessionConfig::new().cookie_name("sid"); // sent as `__Host-sid`
+    /// assert!(SessionMiddleware::with_config(MemoryStore::default(), config).is_ok());
+    ///
+    /// let config = SessionConfig::new().cookie_name("__Host-sid").cookie_path("/shop");
+    /// let error = SessionMiddleware::with_config(MemoryStore::default(), config).unwrap_err();
+    /// assert_eq!(error.key(), "SESSION_COOKIE_NAME");
+    /// ```
     pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
         self.cookie_name = name.into();
         self
@@ -83,44 +105,100 @@ impl SessionConfig {
     /// The domain whose hosts all get the cookie. Default: none, so that only the host that set it gets it.
     ///
     /// With one, each of its hosts can read and replace the visitor's session: leave it out unless they are all yours.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    ///
+    /// // `shop.example.com` and `help.example.com` share the session; the cookie is `__Secure-session`
+    /// let config = SessionConfig::new().cookie_domain("example.com");
+    /// ```
     pub fn cookie_domain(mut self, domain: impl Into<String>) -> Self {
         self.cookie_domain = Some(domain.into());
         self
     }
 
-    /// The path below which the cookie is sent. Default: `/`. It keeps nothing apart: scripts of one host see each other.
+    /// The path below which the cookie is sent. Default: `/`.
+    ///
+    /// It saves bytes and protects nothing: scripts under any path of a host can reach the pages under all others.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    ///
+    /// let config = SessionConfig::new().cookie_path("/shop"); // the cookie is `__Secure-session`
+    /// ```
     pub fn cookie_path(mut self, path: impl Into<String>) -> Self {
         self.cookie_path = path.into();
         self
     }
 
-    /// Whether the cookie is hidden from scripts. Default: true. Without it one injected script takes the session away.
+    /// Whether the cookie is hidden from scripts (`HttpOnly`). Default: true, as OWASP ASVS 5.0, 3.3.4 asks for.
+    ///
+    /// Without it, one injected script can send the token elsewhere.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    ///
+    /// let config = SessionConfig::new().cookie_http_only(false);
+    /// ```
     pub fn cookie_http_only(mut self, on: bool) -> Self {
         self.http_only = on;
         self
     }
 
-    /// Whether the cookie is sent over HTTPS only. Default: true; browsers make an exception for `http://localhost`.
+    /// Whether the cookie is sent over HTTPS only (`Secure`). Default: true, as OWASP ASVS 5.0, 3.3.1 asks for.
     ///
-    /// Without it, whoever is on the visitor's network reads the token.
+    /// Browsers make an exception for `http://localhost`, so that development needs no certificate. Without `Secure`,
+    /// whoever is on the visitor's network can read the token.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    ///
+    /// // for a device that speaks plain HTTP in a closed network; the cookie is `session`
+    /// let config = SessionConfig::new().cookie_secure(false);
+    /// ```
     pub fn cookie_secure(mut self, on: bool) -> Self {
         self.secure = on;
         self
     }
 
-    /// On which requests from other sites the cookie is sent. Default: [`SameSite::Lax`].
+    /// On which requests from other sites the cookie is sent. Default: [`SameSite::Lax`] (OWASP ASVS 5.0, 3.3.2).
+    ///
+    /// ```
+    /// use actix_typed_session::{SameSite, SessionConfig, SessionMiddleware, store::MemoryStore};
+    ///
+    /// let config = SessionConfig::new().cookie_same_site(SameSite::None).cookie_secure(false);
+    /// let error = SessionMiddleware::with_config(MemoryStore::default(), config).unwrap_err();
+    /// assert_eq!(error.key(), "SESSION_COOKIE_SAMESITE"); // browsers refuse `SameSite=None` without `Secure`
+    /// ```
     pub fn cookie_same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
         self
     }
 
     /// Whether a page that embeds this site has a session of its own for it (CHIPS). Default: false. Needs `Secure`.
+    ///
+    /// ```
+    /// use actix_typed_session::{SameSite, SessionConfig};
+    ///
+    /// // a widget that other sites embed
+    /// let config = SessionConfig::new().cookie_same_site(SameSite::None).cookie_partitioned(true);
+    /// ```
     pub fn cookie_partitioned(mut self, on: bool) -> Self {
         self.partitioned = on;
         self
     }
 
     /// A session ends when it was not used for so long. Default: 31 days. More than 0, at most 36500 days.
+    ///
+    /// The record in the store enforces it, and not the cookie. How long is right depends on what a session gives
+    /// access to (OWASP ASVS 5.0, 7.3.1): minutes for a bank, weeks for a shop.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    /// use std::time::Duration;
+    ///
+    /// let config = SessionConfig::new().idle_timeout(Duration::from_secs(15 * 60));
+    /// ```
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
@@ -128,20 +206,44 @@ impl SessionConfig {
 
     /// A session ends at this age, whatever its use. Default: 90 days. `None`: never by age.
     ///
-    /// It limits what a stolen token is worth. More than 0, at most 36500 days; where it is shorter than the idle
-    /// timeout, it comes first.
+    /// It limits what a stolen token is worth (OWASP ASVS 5.0, 7.3.2). More than 0, at most 36500 days; where it is
+    /// shorter than the idle timeout, it comes first. A session that began under a shorter setting keeps that, and a
+    /// new shorter one holds for the sessions that exist, too. The cookie has the same lifetime, up to 400 days, which
+    /// is all that browsers allow (RFC 6265bis, section 5.5).
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    /// use std::time::Duration;
+    ///
+    /// let a_day = SessionConfig::new().absolute_lifetime(Duration::from_secs(24 * 60 * 60));
+    /// let as_long_as_it_is_used = SessionConfig::new().absolute_lifetime(None);
+    /// ```
     pub fn absolute_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
         self.absolute_lifetime = lifetime.into();
         self
     }
 
     /// Whether the cookie outlives the browser. Default: true. The record keeps its lifetimes either way.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    ///
+    /// let config = SessionConfig::new().permanent(false); // a cookie without `Max-Age` and `Expires`
+    /// ```
     pub fn permanent(mut self, on: bool) -> Self {
         self.permanent = on;
         self
     }
 
     /// Whether reading keeps a session alive. Default: true. Costs at most one `touch` per tenth of the idle timeout.
+    ///
+    /// Without it, a session ends when it was not written for the idle timeout.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    ///
+    /// let config = SessionConfig::new().refresh_each_request(false);
+    /// ```
     pub fn refresh_each_request(mut self, on: bool) -> Self {
         self.refresh = on;
         self
@@ -149,8 +251,17 @@ impl SessionConfig {
 
     /// Signs the cookie with HMAC-SHA256, so that forged tokens never reach the store. Default: off.
     ///
-    /// The newest key first: it signs, and all of them verify. Each has at least 32 bytes, from a random source. Without any,
-    /// the middleware fails to build.
+    /// The newest key first: it signs, and all of them verify. Each has at least 32 bytes, from a random source.
+    /// Without any, the middleware fails to build. A cookie that only an older key verifies is signed anew with the
+    /// response. To begin or to stop signing signs everybody out, for it changes how a cookie is spelled.
+    ///
+    /// ```
+    /// use actix_typed_session::{SessionConfig, SessionMiddleware, store::MemoryStore};
+    ///
+    /// let config = SessionConfig::new().signing_keys(["too short"]);
+    /// let error = SessionMiddleware::with_config(MemoryStore::default(), config).unwrap_err();
+    /// assert_eq!(error.key(), "SESSION_SECRET_KEYS");
+    /// ```
     pub fn signing_keys<K: Into<Vec<u8>>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.use_signer = true;
         self.secret_keys = keys.into_iter().map(|key| Secret(key.into())).collect();
@@ -161,6 +272,14 @@ impl SessionConfig {
     ///
     /// The newest key first: it encrypts, and all of them decrypt. A record that none of them opens, or that was
     /// stored without, is unknown: setting the first key or dropping an old one too early signs visitors out.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    ///
+    /// # fn read_key(_: &str) -> [u8; 32] { [0; 32] }
+    /// // 32 random bytes each, from where the app keeps its secrets
+    /// let config = SessionConfig::new().encryption_keys([read_key("new"), read_key("old")]);
+    /// ```
     pub fn encryption_keys(mut self, keys: impl IntoIterator<Item = [u8; 32]>) -> Self {
         self.encryption_keys = keys.into_iter().map(Secret).collect();
         self
@@ -169,26 +288,61 @@ impl SessionConfig {
     /// What the keys in the store begin with. Default: `session:`. At most 128 bytes, no control characters.
     ///
     /// Two applications over one store need two prefixes: with one they share their sessions.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    ///
+    /// let config = SessionConfig::new().key_prefix("shop:session:");
+    /// ```
     pub fn key_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.key_prefix = prefix.into();
         self
     }
 
     /// The bytes of randomness in a new token's secret. Default: 32. 16 to 64; tokens of other lengths stay valid.
+    ///
+    /// 16 bytes are the 128 bits of entropy that OWASP ASVS 5.0, 7.2.3 asks for at least. The id comes on top of them
+    /// and does not count.
+    ///
+    /// ```
+    /// use actix_typed_session::{SessionConfig, SessionMiddleware, store::MemoryStore};
+    ///
+    /// let config = SessionConfig::new().id_length(8);
+    /// let error = SessionMiddleware::with_config(MemoryStore::default(), config).unwrap_err();
+    /// assert_eq!(error.key(), "SESSION_ID_LENGTH");
+    /// ```
     pub fn id_length(mut self, bytes: usize) -> Self {
         self.id_length = bytes;
         self
     }
 
-    /// The bytes that a session's fields may have. Default: 256 KiB. 1 KiB to 1 GiB.
+    /// The bytes that a session's record may have, before it is encrypted. Default: 256 KiB. 1 KiB to 1 GiB.
     ///
-    /// Checked when a change is saved: a larger one fails and leaves the old record as it is.
+    /// They are the fields' names and JSON texts, 6 bytes a field and 57 a record. Checked when a change is saved,
+    /// after it was merged: a larger record fails with [`SessionError::TooLarge`](crate::SessionError::TooLarge), and
+    /// the old one stays as it is.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    ///
+    /// let config = SessionConfig::new().max_bytes(16 * 1024);
+    /// ```
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// How long one call to the store may take. Default: 2 s. 1 ms to 1 h; saving a request's changes may take twice that.
+    /// How long one call to the store may take. Default: 2 s. 1 ms to 1 h.
+    ///
+    /// Saving a request's changes may take twice that, with all its calls and all that it waits for. Running out of
+    /// time is answered with 503.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    /// use std::time::Duration;
+    ///
+    /// let config = SessionConfig::new().store_timeout(Duration::from_millis(500));
+    /// ```
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;
         self
@@ -196,13 +350,32 @@ impl SessionConfig {
 
     /// One in so many requests that use a session also deletes expired records. Default: 0, none.
     ///
-    /// For stores that don't expire records by themselves. That request waits for it: a sweeper of its own is preferable.
+    /// For stores that don't expire records by themselves, such as files. Which request it is, is left to chance. The
+    /// deletion runs beside it, up to 1000 records at a time, and a failure is only a warning in the log. Where traffic
+    /// is low, a task of the app that calls [`delete_expired`](crate::store::SessionStore::delete_expired) is
+    /// preferable.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    ///
+    /// let config = SessionConfig::new().cleanup_every_n_requests(1000);
+    /// ```
     pub fn cleanup_every_n_requests(mut self, requests: u32) -> Self {
         self.cleanup_n_requests = (requests > 0).then_some(requests);
         self
     }
 
     /// The time that lifetimes are counted by. Default: the system's. A test gives one that it moves.
+    ///
+    /// A store that counts time by itself needs the same clock; [`store`](Self::store) gives it to the stores that it
+    /// makes, but for Redis, where the server counts.
+    ///
+    /// ```
+    /// use actix_typed_session::{Clock, SessionConfig};
+    ///
+    /// let clock = Clock::manual();
+    /// let config = SessionConfig::new().clock(clock.clone());
+    /// ```
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
@@ -281,7 +454,7 @@ impl Default for SessionConfig {
     }
 }
 
-/// On which requests from other sites a browser sends the cookie.
+/// On which requests from other sites a browser sends the cookie (RFC 6265bis, section 4.1.2.7).
 ///
 /// ```
 /// use actix_typed_session::{SameSite, SessionConfig};

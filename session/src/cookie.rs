@@ -91,8 +91,8 @@ impl CookieRules {
 
     /// The tokens that the `Cookie` lines of a request hold, each once.
     ///
-    /// A `__Host-` name can be set by this host alone, and a browser puts the cookie that it means first: only the first
-    /// of the name counts, valid or not.
+    /// A `__Host-` name can be set by this host alone, and a browser puts the cookie that it means first: only the
+    /// first of the name counts, valid or not.
     pub(crate) fn read<'a>(&self, lines: impl Iterator<Item = &'a [u8]>) -> Vec<Presented> {
         let limit = if self.name.starts_with(HOST) { 1 } else { MAX_COOKIES };
         let mut found: Vec<Presented> = Vec::new();

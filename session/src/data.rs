@@ -9,7 +9,24 @@ use crate::{codec::Codec, json};
 
 /// A struct that is a view of some fields of the session. Implemented by `#[derive(Session)]`.
 ///
-/// The methods are the derive's business; what they are may change with any release.
+/// It is the bound for code that works with any typed session. The methods are the derive's business; what they are may
+/// change with any release.
+///
+/// ```
+/// use actix_typed_session::{Session, SessionData, SessionError, SessionHandle};
+/// use actix_web::{App, HttpResponse, web};
+///
+/// async fn forget<T: SessionData>(session: SessionHandle) -> Result<HttpResponse, SessionError> {
+///     session.remove::<T>()?;
+///     Ok(HttpResponse::NoContent().finish())
+/// }
+///
+/// #[derive(Default, Session)]
+/// #[session(default)]
+/// struct Cart { items: Vec<String> }
+///
+/// let app = App::new().route("/cart", web::delete().to(forget::<Cart>));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a typed session",
     label = "this needs `#[derive(Session)]`",

@@ -11,7 +11,27 @@ type Source = Arc<dyn Error + Send + Sync>;
 
 /// Why a handler has no session, or why its changes were not saved.
 ///
-/// As a response it is its status and an empty body: the detail is for the log.
+/// As a response it is its status and an empty body, with `Retry-After: 1` where the status is 503: the detail is for
+/// the log. It never holds a token or a stored value.
+///
+/// ```
+/// use actix_typed_session::{Session, SessionError};
+/// use actix_web::{HttpResponse, http::header::LOCATION};
+///
+/// #[derive(Session)]
+/// struct User { #[session(owner)] name: String }
+///
+/// /// Visitors who are not signed in are sent to the form instead of a bare 401.
+/// async fn home(user: Result<Session<User>, SessionError>) -> Result<HttpResponse, SessionError> {
+///     match user {
+///         Ok(user) => Ok(HttpResponse::Ok().body(user.name.clone())),
+///         Err(SessionError::Absent { .. }) => {
+///             Ok(HttpResponse::SeeOther().insert_header((LOCATION, "/login")).finish())
+///         }
+///         Err(error) => Err(error),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -153,6 +173,22 @@ pub struct StoreError {
 }
 
 /// What sort of failure a [`StoreError`] is; what happens next goes by it.
+///
+/// A client gets 503 for each of them, but for a failed [`touch`](crate::store::SessionStore::touch), which is only
+/// logged. After `OutcomeUnknown` a write is sent once more, with the same version, to see what became of it; after
+/// the others it is not.
+///
+/// ```
+/// use actix_typed_session::store::{StoreError, StoreErrorKind};
+///
+/// fn of_io(sent: bool, error: std::io::Error) -> StoreError {
+///     match sent {
+///         true => StoreError::new(StoreErrorKind::OutcomeUnknown, "the connection was lost").with_source(error),
+///         false => StoreError::new(StoreErrorKind::Unavailable, "can't reach the server").with_source(error),
+///     }
+/// }
+/// # assert_eq!(of_io(true, std::io::ErrorKind::TimedOut.into()).kind(), StoreErrorKind::OutcomeUnknown);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
@@ -170,12 +206,26 @@ pub enum StoreErrorKind {
 
 impl StoreError {
     /// An error of this kind. The message is lower case, without a full stop, a secret or a value.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{StoreError, StoreErrorKind};
+    /// let error = StoreError::new(StoreErrorKind::Protocol, "the answer has no version");
+    /// ```
     #[must_use]
     pub fn new(kind: StoreErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
 
     /// The same with what caused it, which the message then does not repeat.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{StoreError, StoreErrorKind};
+    /// use std::error::Error;
+    ///
+    /// let cause = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+    /// let error = StoreError::new(StoreErrorKind::Unavailable, "can't reach the server").with_source(cause);
+    /// assert_eq!(error.source().unwrap().to_string(), "broken pipe");
+    /// ```
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(Arc::from(source.into()));
@@ -183,6 +233,12 @@ impl StoreError {
     }
 
     /// What sort of failure it is.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{StoreError, StoreErrorKind};
+    /// let error = StoreError::new(StoreErrorKind::TooLarge, "a row takes 1 MiB");
+    /// assert_eq!(error.kind(), StoreErrorKind::TooLarge);
+    /// ```
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
@@ -237,6 +293,13 @@ impl ConfigError {
     }
 
     /// The setting, such as `SESSION_COOKIE_NAME`.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    ///
+    /// let error = SessionConfig::from_vars([("SESSION_MAX_BYTES", "a lot")]).unwrap_err();
+    /// assert_eq!(error.key(), "SESSION_MAX_BYTES");
+    /// ```
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key

@@ -25,8 +25,8 @@ use crate::{
 ///
 /// Reading goes through `Deref`, changing through `DerefMut`; there is nothing to call. What changed is found by
 /// comparing JSON texts, field by field, so a value that is written and equal costs no write. A struct whose absent
-/// fields all have values always extracts, for anonymous visitors too, and **guards nothing**; one with a required field
-/// is a guard: without that field the extractor answers 401, and `Option<Session<T>>` is `None`.
+/// fields all have values always extracts, for anonymous visitors too, and **guards nothing**; one with a required
+/// field is a guard: without that field the extractor answers 401, and `Option<Session<T>>` is `None`.
 ///
 /// Cost: one round trip to the store for the first extraction of a request that brings a cookie; one more if something
 /// changed. A change encodes the struct twice, so small structs over one session are cheaper than a large one.
@@ -34,7 +34,8 @@ use crate::{
 /// # Errors
 ///
 /// As an extractor: 401 [`SessionError::Absent`], 503 [`SessionError::Store`], 500 [`SessionError::NoMiddleware`] and
-/// [`SessionError::Usage`].
+/// [`SessionError::Usage`]. `Result<Session<T>, SessionError>` hands them to the handler, and `Option<Session<T>>` is
+/// `None` for each of them; but where the store failed, the response is 503, whatever the handler makes of it.
 ///
 /// ```
 /// use actix_typed_session::Session;
@@ -61,12 +62,14 @@ impl<T: SessionData> Session<T> {
     /// Saves this value, and all else that was changed in this request, now and not with the response.
     ///
     /// For handlers that must know that it is saved before they go on, and for streams and tasks that outlive the
-    /// response: there it still updates a session that exists. Costs what a commit costs; the commit with the response
-    /// then has nothing left to do.
+    /// response: there it still updates a session that exists. Costs what saving with the response costs, which then
+    /// has nothing left to do.
     ///
     /// # Errors
     ///
-    /// What a commit fails with. The changes are then forgotten, and the response is the handler's to choose.
+    /// What saving with the response fails with, [`SessionError::Store`] say. The changes are then forgotten, and the
+    /// response is the handler's to choose. After the response began, a session can't begin, nor get a new token:
+    /// [`SessionError::Usage`].
     ///
     /// ```
     /// # use actix_typed_session::{Session, SessionError};
@@ -82,7 +85,7 @@ impl<T: SessionData> Session<T> {
         self.state.clone().save().await
     }
 
-    /// Forgets what was changed through this value.
+    /// Forgets what was changed through this value since it was extracted or last saved.
     ///
     /// ```
     /// # use actix_typed_session::Session;
@@ -182,7 +185,7 @@ impl<T: SessionData> FromRequest for Session<T> {
     }
 }
 
-/// The future of [`Session`]'s extraction.
+/// The future of [`Session`]'s extraction; actix-web makes and polls it.
 pub struct Extract<T> {
     step: Step,
     of: PhantomData<fn() -> T>,

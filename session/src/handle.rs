@@ -18,7 +18,12 @@ use crate::{
 /// reach fields by name.
 ///
 /// It is an extractor that loads nothing: only [`get`](Self::get), [`is_new`](Self::is_new) and [`save`](Self::save) go
-/// to the store. What the other methods ask for is done when the handler has answered.
+/// to the store. What the other methods ask for is done when the handler has answered with a status below 500; after
+/// a failure, only [`destroy`](Self::destroy) is. It may be cloned and extracted more than once: all are one session.
+///
+/// # Errors
+///
+/// As an extractor: 500 [`SessionError::NoMiddleware`].
 ///
 /// ```
 /// use actix_typed_session::{Session, SessionError, SessionHandle};
@@ -48,9 +53,31 @@ pub struct SessionHandle {
 impl SessionHandle {
     /// Stores a whole struct, whatever of it was there, and rotates: this is how a sign-in begins.
     ///
+    /// A sign-in has to come with a new token (OWASP ASVS 5.0, 7.2.4), for the old one may have been planted. If
+    /// the struct has an `owner` field and the session belonged to another user, all fields that this request did not
+    /// write are dropped, and the age of the session begins anew. If the session ended meanwhile, the answer is
+    /// 409 [`SessionError::Ended`]. Costs one round trip to write, and one before to load the session, if the visitor
+    /// brings a cookie and nothing was loaded in this request yet.
+    ///
     /// # Errors
     ///
-    /// [`SessionError::Encode`] if a field can't be written as JSON; then nothing is changed.
+    /// [`SessionError::Encode`] if a field can't be written as JSON, and [`SessionError::Usage`] if the type clashes
+    /// with another of this program; then nothing is changed.
+    ///
+    /// ```
+    /// # use actix_typed_session::{Session, SessionError, SessionHandle};
+    /// # use actix_web::{HttpResponse, web::Form};
+    /// # #[derive(Session)] struct User { #[session(owner)] name: String }
+    /// # #[derive(serde::Deserialize)] struct Login { name: String, password: String }
+    /// # fn is_right(_: &Login) -> bool { true }
+    /// async fn login(form: Form<Login>, session: SessionHandle) -> Result<HttpResponse, SessionError> {
+    ///     if !is_right(&form) {
+    ///         return Ok(HttpResponse::Unauthorized().finish());
+    ///     }
+    ///     session.insert(User { name: form.into_inner().name })?;
+    ///     Ok(HttpResponse::NoContent().finish())
+    /// }
+    /// ```
     pub fn insert<T: SessionData>(&self, value: T) -> Result<(), SessionError> {
         register::<T>()?;
         let mut texts = Vec::with_capacity(T::schema().fields.len());
@@ -78,6 +105,16 @@ impl SessionHandle {
     /// # Errors
     ///
     /// [`SessionError::Usage`] if the type clashes with another of this program.
+    ///
+    /// ```
+    /// # use actix_typed_session::{Session, SessionError, SessionHandle};
+    /// # use actix_web::HttpResponse;
+    /// # #[derive(Session)] struct Admin { #[session(rotate)] role: String }
+    /// async fn leave_admin_mode(session: SessionHandle) -> Result<HttpResponse, SessionError> {
+    ///     session.remove::<Admin>()?; // the visitor stays signed in
+    ///     Ok(HttpResponse::NoContent().finish())
+    /// }
+    /// ```
     pub fn remove<T: SessionData>(&self) -> Result<(), SessionError> {
         register::<T>()?;
         for field in T::schema().fields {
@@ -90,9 +127,13 @@ impl SessionHandle {
 
     /// The value of a field by its full name, such as `cart.items`; none if it is absent.
     ///
+    /// Sees what this request set, inserted or changed before, but for extractors that are still alive. Aliases are not
+    /// looked at. Costs one round trip if nothing was loaded in this request yet.
+    ///
     /// # Errors
     ///
-    /// [`SessionError::Decode`] if it is not of this type, and what a load fails with.
+    /// [`SessionError::Decode`] if it is not of this type, [`SessionError::Store`] if the session can't be loaded, and
+    /// [`SessionError::Usage`] for a name that no field can have.
     ///
     /// ```
     /// # use actix_typed_session::{SessionError, SessionHandle};
@@ -110,10 +151,14 @@ impl SessionHandle {
 
     /// Stores a value by its full name.
     ///
+    /// For names that are known only while the program runs; a typed session is checked by the compiler. Where another
+    /// request changed the field meanwhile, the two are merged by their JSON, whatever rule a struct gives the field.
+    ///
     /// # Errors
     ///
     /// [`SessionError::Encode`] if it can't be written as JSON; [`SessionError::Usage`] if a typed session that this
-    /// program has used marks the field `owner` or `rotate`, or the name is empty or begins with a dot.
+    /// program has used marks the field `owner` or `rotate`, or if the name is empty, longer than 256 bytes or begins
+    /// with a dot.
     ///
     /// ```
     /// # use actix_typed_session::{SessionError, SessionHandle};
@@ -134,30 +179,78 @@ impl SessionHandle {
     /// # Errors
     ///
     /// [`SessionError::Usage`], as for [`set`](Self::set).
+    ///
+    /// ```
+    /// # use actix_typed_session::{SessionError, SessionHandle};
+    /// async fn default_theme(session: SessionHandle) -> Result<&'static str, SessionError> {
+    ///     session.unset("theme")?;
+    ///     Ok("as the system has it")
+    /// }
+    /// ```
     pub fn unset(&self, name: &str) -> Result<(), SessionError> {
         self.write(name, None)
     }
 
     /// Removes all fields. If one of them is marked `owner` or `rotate`, the session gets a new token too.
+    ///
+    /// The session itself goes on; [`destroy`](Self::destroy) ends it.
+    ///
+    /// ```
+    /// # use actix_typed_session::SessionHandle;
+    /// async fn start_over(session: SessionHandle) -> &'static str {
+    ///     session.clear();
+    ///     "everything is forgotten"
+    /// }
+    /// ```
     pub fn clear(&self) {
         self.state.edit(crate::changes::Changes::clear);
     }
 
     /// Gives the session a new token, so that the old one is dead. Without a stored session it does nothing.
     ///
-    /// Signing in and out do so by themselves; this is for other changes of what a visitor may do.
+    /// Signing in and out do so by themselves; this is for other changes of what a visitor may do, such as entering the
+    /// password again (OWASP ASVS 5.0, 7.2.4). Requests that came with the old token and are still on their way can't
+    /// save any more: theirs is 409 [`SessionError::RotatedAway`]. Costs as much as any change does.
+    ///
+    /// ```
+    /// # use actix_typed_session::SessionHandle;
+    /// async fn confirm_password(session: SessionHandle) -> &'static str {
+    ///     session.rotate();
+    ///     "confirmed"
+    /// }
+    /// ```
     pub fn rotate(&self) {
         self.state.rotate();
     }
 
     /// Ends the session: its record and its cookie are removed, on failure responses too.
     ///
-    /// What extractors changed before this call is void; what is inserted after it begins a new session.
+    /// What extractors changed before this call is void; what is inserted after it begins a new session. Nothing that
+    /// comes with the old token later finds a session (OWASP ASVS 5.0, 7.4.1). Costs one round trip, and one before to
+    /// load the session, if nothing was loaded in this request yet.
+    ///
+    /// ```
+    /// # use actix_typed_session::SessionHandle;
+    /// async fn logout(session: SessionHandle) -> &'static str {
+    ///     session.destroy();
+    ///     "goodbye"
+    /// }
+    /// ```
     pub fn destroy(&self) {
         self.state.destroy();
     }
 
-    /// Forgets all changes of this request that are not saved yet, but for those in extractors that are still alive.
+    /// Forgets all changes of this request that are not saved yet, a [`destroy`](Self::destroy) too, but for those in
+    /// extractors that are still alive.
+    ///
+    /// ```
+    /// # use actix_typed_session::{SessionError, SessionHandle};
+    /// async fn dry_run(session: SessionHandle) -> Result<&'static str, SessionError> {
+    ///     session.set("theme", &"dark")?;
+    ///     session.discard();
+    ///     Ok("nothing is saved")
+    /// }
+    /// ```
     pub fn discard(&self) {
         self.state.discard();
     }
@@ -166,16 +259,36 @@ impl SessionHandle {
     ///
     /// # Errors
     ///
-    /// What a commit fails with. The changes are then forgotten, and the response is the handler's to choose.
+    /// What saving with the response fails with, [`SessionError::Store`] say. The changes are then forgotten, and the
+    /// response is the handler's to choose. After the response began, a session can't begin, nor get a new token:
+    /// [`SessionError::Usage`].
+    ///
+    /// ```
+    /// # use actix_typed_session::{SessionError, SessionHandle};
+    /// async fn accept_terms(session: SessionHandle) -> Result<&'static str, SessionError> {
+    ///     session.set("terms", &"2026-01")?;
+    ///     session.save().await?;
+    ///     Ok("on record")
+    /// }
+    /// ```
     pub async fn save(&self) -> Result<(), SessionError> {
         self.state.save().await
     }
 
     /// Whether the visitor has no stored session, so that the first change begins one.
     ///
+    /// Costs one round trip if nothing was loaded in this request yet, and none for a visitor without a cookie.
+    ///
     /// # Errors
     ///
-    /// What a load fails with.
+    /// [`SessionError::Store`] if the session can't be loaded.
+    ///
+    /// ```
+    /// # use actix_typed_session::{SessionError, SessionHandle};
+    /// async fn greet(session: SessionHandle) -> Result<&'static str, SessionError> {
+    ///     Ok(if session.is_new().await? { "hello" } else { "welcome back" })
+    /// }
+    /// ```
     pub async fn is_new(&self) -> Result<bool, SessionError> {
         self.state.ready().await?;
         Ok(self.state.is_new())

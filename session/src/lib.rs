@@ -1,4 +1,51 @@
 //! Server-side sessions for actix-web, typed by a derive.
+//!
+//! The visitor's browser holds one unguessable token, and everything else is in a store. A handler names a plain struct
+//! in its arguments and gets it: loaded, and saved before the response leaves if it changed. A request that names no
+//! session makes no call to the store. Two requests on one session don't overwrite each other: their changes are
+//! merged, field by field. A session that was ended does not come back.
+//!
+//! ```no_run
+//! use actix_typed_session::{Session, SessionMiddleware, store::MemoryStore};
+//! use actix_web::{App, HttpServer, Responder, web};
+//!
+//! /// The struct is the schema: `visits.count` is the one field that is stored.
+//! #[derive(Default, Session)]
+//! #[session(default)]
+//! struct Visits {
+//!     #[session(merge = "add")]
+//!     count: u64,
+//! }
+//!
+//! async fn count(mut visits: Session<Visits>) -> impl Responder {
+//!     visits.count += 1; // exact, also when many requests arrive at once
+//!     visits.count.to_string()
+//! }
+//!
+//! #[actix_web::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let sessions = SessionMiddleware::new(MemoryStore::default()); // once, outside the factory
+//!     HttpServer::new(move || App::new().wrap(sessions.clone()).route("/", web::get().to(count)))
+//!         .bind(("127.0.0.1", 8080))?
+//!         .run()
+//!         .await
+//! }
+//! ```
+//!
+#![doc = include_str!("docs/sessions.md")]
+#![doc = include_str!("docs/setup.md")]
+#![doc = include_str!("docs/requests.md")]
+#![doc = include_str!("docs/testing.md")]
+// where an item is behind a feature that is off, its name leads to the table of features
+#![cfg_attr(feature = "memory", doc = "[`MemoryStore`]: store::MemoryStore")]
+#![cfg_attr(not(feature = "memory"), doc = "[`MemoryStore`]: #features")]
+#![cfg_attr(feature = "filesystem", doc = "[`FilesystemStore`]: store::FilesystemStore")]
+#![cfg_attr(not(feature = "filesystem"), doc = "[`FilesystemStore`]: #features")]
+#![cfg_attr(feature = "redis", doc = "[`RedisStore`]: store::RedisStore")]
+#![cfg_attr(not(feature = "redis"), doc = "[`RedisStore`]: #features")]
+#![cfg_attr(feature = "testing", doc = "[`testing`]: mod@testing")]
+#![cfg_attr(not(feature = "testing"), doc = "[`testing`]: #features")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod changes;
 mod clock;

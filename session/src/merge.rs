@@ -225,7 +225,8 @@ fn canonical_all<'a>(list: &List<'a>) -> impl Iterator<Item = Cow<'a, str>> {
     list.iter().map(|item| canonical(item.get(), 0))
 }
 
-/// One spelling for all texts that say the same: keys in order, no spaces, strings escaped alike. Numbers stay as they are.
+/// One spelling for all texts that say the same: keys in order, no spaces, strings escaped alike. Numbers stay as they
+/// are.
 fn canonical(text: &str, depth: usize) -> Cow<'_, str> {
     if depth >= DEPTH {
         return Cow::Borrowed(text);

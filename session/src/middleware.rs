@@ -34,8 +34,14 @@ use crate::{
 
 /// The middleware that manages the session cookie and what is in the store.
 ///
-/// Build it once, **outside** the app factory, and wrap a clone: the factory runs once a worker, and a memory store that
-/// is built inside is another for each. A request that does not name a session costs one small allocation.
+/// Build it once, **outside** the app factory, and wrap a clone: the factory runs once a worker, and a memory store
+/// that is built inside is another for each. A request that does not name a session costs one small allocation.
+///
+/// Two may be wrapped around one handler. With two cookie names, the inner one is the handler's session, and each saves
+/// its own; with one name, the inner one does nothing.
+///
+/// A response whose request used the session says `Vary: Cookie`; one that sets the cookie says
+/// `Cache-Control: no-store`, whatever the handler said.
 ///
 /// ```no_run
 /// use actix_typed_session::{Session, SessionMiddleware, store::MemoryStore};
@@ -76,6 +82,14 @@ struct Shared {
 
 impl SessionMiddleware {
     /// Sessions in this store, with every setting at its default, which is the safe one.
+    ///
+    /// Reads nothing from the environment.
+    ///
+    /// ```
+    /// use actix_typed_session::{SessionMiddleware, store::MemoryStore};
+    ///
+    /// let sessions = SessionMiddleware::new(MemoryStore::default());
+    /// ```
     #[must_use]
     pub fn new(store: impl SessionStore) -> Self {
         Self::build(Core::default(), Arc::new(store))
@@ -108,7 +122,8 @@ impl SessionMiddleware {
     /// ```
     /// use actix_typed_session::{SessionConfig, SessionMiddleware};
     ///
-    /// let sessions = SessionMiddleware::from_config(SessionConfig::from_env()?)?;
+    /// let config = SessionConfig::from_vars([("SESSION_TYPE", "memory"), ("SESSION_COOKIE_NAME", "sid")])?;
+    /// let sessions = SessionMiddleware::from_config(config)?;
     /// # Ok::<(), actix_typed_session::ConfigError>(())
     /// ```
     pub fn from_config(config: SessionConfig) -> Result<Self, ConfigError> {
@@ -121,6 +136,14 @@ impl SessionMiddleware {
     /// # Errors
     ///
     /// The first variable that can't be honoured.
+    ///
+    /// ```no_run
+    /// use actix_typed_session::SessionMiddleware;
+    ///
+    /// // SESSION_TYPE=redis SESSION_REDIS=redis://127.0.0.1:6379 PERMANENT_SESSION_LIFETIME=30m
+    /// let sessions = SessionMiddleware::from_env()?;
+    /// # Ok::<(), actix_typed_session::ConfigError>(())
+    /// ```
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_config(SessionConfig::from_env()?)
     }
@@ -190,7 +213,7 @@ where
     }
 }
 
-/// The service of [`SessionMiddleware`].
+/// The service of [`SessionMiddleware`]; actix-web makes one a worker and an `App`.
 pub struct SessionService<S> {
     service: S,
     worker: Arc<Worker>,
@@ -241,7 +264,8 @@ enum Step<B> {
 }
 
 pin_project_lite::pin_project! {
-    /// The future of a response, with the commit of its session.
+    /// The future of a response, with the commit of its session; actix-web polls it. Once the handler has answered, the
+    /// commit goes on by itself when this is dropped.
     pub struct SessionResponse<F, B> {
         #[pin]
         call: F,

@@ -1,5 +1,13 @@
-//! A session as the bytes of a record: `format ‖ SHA-256 of the secret ‖ created ‖ deadline ‖ n ‖ n × (length of the
-//! name, length of the value) ‖ names and values ‖ CRC-32`, numbers in big endian.
+//! A session as the bytes of a record.
+//!
+//! ```text
+//! format 1 · SHA-256 of the secret 32 · created 8 · deadline 8 · number of fields 4
+//! of each field: length of the name 2 · length of the value 4
+//! of each field: name · value
+//! CRC-32 4
+//! ```
+//!
+//! Numbers are big-endian, times are in milliseconds since the Unix epoch, and the checksum is of all before it.
 
 use bytes::{Buf, Bytes};
 use bytestring::ByteString;

@@ -1,4 +1,4 @@
-//! Records sealed by a key that the store does not have: XChaCha20-Poly1305, bound to the key that they are stored under.
+//! Records sealed with XChaCha20-Poly1305, by a key that the store does not have and bound to where they are stored.
 
 use bytes::Bytes;
 

@@ -1,4 +1,13 @@
 //! [`SessionStore`]: what a backend promises, and the stores that come with the crate.
+//!
+//! An app names one when it builds the middleware, or leaves that to `SESSION_TYPE` in the environment
+//! ([`SessionConfig::store`](crate::SessionConfig::store)).
+//!
+//! ```
+//! use actix_typed_session::{SessionMiddleware, store::MemoryStore};
+//!
+//! let sessions = SessionMiddleware::new(MemoryStore::default().with_max_bytes(64 * 1024 * 1024));
+//! ```
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -30,8 +39,8 @@ pub use self::redis::RedisStore;
 /// A compare-and-swap map from short keys to bytes with an expiry: all that a backend has to be.
 ///
 /// Merging, rotating, owners and expiry rules are written once, above this trait, so that a new backend is about a
-/// hundred lines: `examples/custom_store.rs` is one. These rules must hold; each is a function of the same name in
-/// `testing` (feature `testing`), ready to run against your store.
+/// hundred lines: `examples/custom_store.rs` is one. These rules must hold; each is a function in
+/// `testing::conformance` (feature `testing`) whose name begins with the rule's, ready to run against your store.
 ///
 /// | | rule |
 /// |---|---|
@@ -71,29 +80,165 @@ pub use self::redis::RedisStore;
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
     /// The live record under `key`; its `expires_in` is what remains.
+    ///
+    /// # Errors
+    ///
+    /// The backend can't be asked or does not answer in time. A record that can't be read is none, and not an error.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, Record, SessionStore, StoreError, Created, Updated, Version};
+    /// # use std::time::Duration;
+    /// # #[actix_web::main] async fn main() -> Result<(), StoreError> {
+    /// # let store = MemoryStore::default();
+    /// # let record = Record::new("bytes", Duration::from_secs(60));
+    /// assert_eq!(store.load("session:1").await?, None);
+    /// let _ = store.create("session:1", &record).await?;
+    /// assert_eq!(store.load("session:1").await?.unwrap().bytes, "bytes");
+    /// # Ok(()) }
+    /// ```
     async fn load(&self, key: &str) -> Result<Option<Record>, StoreError>;
 
     /// Stores `record` under a key that has none.
+    ///
+    /// # Errors
+    ///
+    /// [`OutcomeUnknown`](StoreErrorKind::OutcomeUnknown) if it was sent and not answered,
+    /// [`TooLarge`](StoreErrorKind::TooLarge) over the store's limit, and the others of [`StoreErrorKind`].
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, Record, SessionStore, StoreError, Created, Updated, Version};
+    /// # use std::time::Duration;
+    /// # #[actix_web::main] async fn main() -> Result<(), StoreError> {
+    /// # let store = MemoryStore::default();
+    /// # let record = Record::new("bytes", Duration::from_secs(60));
+    /// assert_eq!(store.create("session:1", &record).await?, Created::Created);
+    /// assert_eq!(store.create("session:1", &record).await?, Created::Taken);
+    /// # Ok(()) }
+    /// ```
     async fn create(&self, key: &str, record: &Record) -> Result<Created, StoreError>;
 
     /// Replaces the live record under `key` if its version is `expected`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`create`](Self::create).
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, Record, SessionStore, StoreError, Created, Updated, Version};
+    /// # use std::time::Duration;
+    /// # #[actix_web::main] async fn main() -> Result<(), StoreError> {
+    /// # let store = MemoryStore::default();
+    /// # let record = Record::new("bytes", Duration::from_secs(60));
+    /// assert_eq!(store.update("session:1", &record, &Version::random()).await?, Updated::Gone);
+    /// let _ = store.create("session:1", &record).await?;
+    /// let next = Record::new("more bytes", Duration::from_secs(60));
+    /// assert_eq!(store.update("session:1", &next, &record.version).await?, Updated::Done);
+    /// # Ok(()) }
+    /// ```
     async fn update(&self, key: &str, record: &Record, expected: &Version) -> Result<Updated, StoreError>;
 
     /// Moves the expiry of a live record to `expires_in` from now, if that is later; `false` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// The backend can't be asked or does not answer in time.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, Record, SessionStore, StoreError, Created, Updated, Version};
+    /// # use std::time::Duration;
+    /// # #[actix_web::main] async fn main() -> Result<(), StoreError> {
+    /// # let store = MemoryStore::default();
+    /// # let record = Record::new("bytes", Duration::from_secs(60));
+    /// let an_hour = Duration::from_secs(60 * 60);
+    /// assert!(!store.touch("session:1", an_hour).await?);
+    /// let _ = store.create("session:1", &record).await?;
+    /// assert!(store.touch("session:1", an_hour).await?);
+    /// assert!(store.load("session:1").await?.unwrap().expires_in > Duration::from_secs(60));
+    /// # Ok(()) }
+    /// ```
     async fn touch(&self, key: &str, expires_in: Duration) -> Result<bool, StoreError>;
 
     /// Removes the record under `key`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`create`](Self::create).
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, Record, SessionStore, StoreError, Created, Updated, Version};
+    /// # use std::time::Duration;
+    /// # #[actix_web::main] async fn main() -> Result<(), StoreError> {
+    /// # let store = MemoryStore::default();
+    /// # let record = Record::new("bytes", Duration::from_secs(60));
+    /// let _ = store.create("session:1", &record).await?;
+    /// store.delete("session:1").await?;
+    /// store.delete("session:1").await?; // there is nothing to remove, and that is no error
+    /// assert_eq!(store.load("session:1").await?, None);
+    /// # Ok(()) }
+    /// ```
     async fn delete(&self, key: &str) -> Result<(), StoreError>;
 
     /// Deletes at most `limit` expired records and says how many; 0 where the backend expires them by itself.
     ///
     /// A call's work is bounded, so it may return less than `limit` while there is more: a sweep calls it again.
+    ///
+    /// # Errors
+    ///
+    /// The backend can't be asked or does not answer in time; some records may be deleted then.
+    ///
+    /// A task that sweeps once a minute, for an app over files:
+    ///
+    /// ```no_run
+    /// use actix_typed_session::store::{FilesystemStore, SessionStore};
+    /// use std::time::Duration;
+    ///
+    /// # #[actix_web::main] async fn main() -> Result<(), actix_typed_session::ConfigError> {
+    /// let store = FilesystemStore::new("sessions")?;
+    /// let swept = store.clone();
+    /// actix_web::rt::spawn(async move {
+    ///     loop {
+    ///         actix_web::rt::time::sleep(Duration::from_secs(60)).await;
+    ///         if let Err(error) = swept.delete_expired(10_000).await {
+    ///             eprintln!("no sweep: {error}");
+    ///         }
+    ///     }
+    /// });
+    /// # Ok(()) }
+    /// ```
     async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError>;
 
-    /// Asks the backend for an answer, any answer.
+    /// Asks the backend for an answer, any answer: for a health check, or to fail at start.
+    ///
+    /// # Errors
+    ///
+    /// The backend does not answer in time, or the answer makes no sense.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, Record, SessionStore, StoreError, Created, Updated, Version};
+    /// # use std::time::Duration;
+    /// # #[actix_web::main] async fn main() -> Result<(), StoreError> {
+    /// # let store = MemoryStore::default();
+    /// # let record = Record::new("bytes", Duration::from_secs(60));
+    /// store.ping().await?;
+    /// # Ok(()) }
+    /// ```
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// Makes the tables, indexes or rules that the store needs. Nothing, by default.
+    ///
+    /// # Errors
+    ///
+    /// The backend can't be asked, does not answer in time, or refuses.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, Record, SessionStore, StoreError, Created, Updated, Version};
+    /// # use std::time::Duration;
+    /// # #[actix_web::main] async fn main() -> Result<(), StoreError> {
+    /// # let store = MemoryStore::default();
+    /// # let record = Record::new("bytes", Duration::from_secs(60));
+    /// store.migrate().await?; // once, at start or when the app is installed
+    /// # Ok(()) }
+    /// ```
     async fn migrate(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -101,14 +246,36 @@ pub trait SessionStore: Send + Sync + 'static {
     /// A store for the runtime that calls, with a connection of its own, so that no request waits for another thread.
     ///
     /// Called once a worker, on the worker's runtime. `None`, the default, means that this one may be shared by all.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, Record, SessionStore, StoreError, Created, Updated, Version};
+    /// # use std::time::Duration;
+    /// # #[actix_web::main] async fn main() -> Result<(), StoreError> {
+    /// # let store = MemoryStore::default();
+    /// # let record = Record::new("bytes", Duration::from_secs(60));
+    /// assert!(store.for_worker().is_none()); // all workers share the one map
+    /// # Ok(()) }
+    /// ```
     fn for_worker(&self) -> Option<Arc<dyn SessionStore>> {
         None
     }
 
     /// The backend's name in events, such as `redis`.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, SessionStore};
+    /// assert_eq!(MemoryStore::default().name(), "memory");
+    /// ```
     fn name(&self) -> &'static str;
 
     /// Whether the records live in this process alone, so that a second store of the kind would not see them.
+    ///
+    /// Two such stores for one cookie name are most likely one mistake, and an error in the log says so.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, SessionStore};
+    /// assert!(MemoryStore::default().is_local());
+    /// ```
     fn is_local(&self) -> bool {
         false
     }
@@ -117,6 +284,14 @@ pub trait SessionStore: Send + Sync + 'static {
 /// What a store keeps for one key: opaque bytes, a version, an expiry.
 ///
 /// `Debug` shows how many bytes there are, and not what they say.
+///
+/// ```
+/// use actix_typed_session::store::Record;
+/// use std::time::Duration;
+///
+/// let record = Record::new("bytes", Duration::from_secs(60));
+/// assert_eq!((&record.bytes[..], record.expires_in.as_secs()), (&b"bytes"[..], 60));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     /// Which write this is.
@@ -154,6 +329,16 @@ impl fmt::Debug for Record {
 }
 
 /// A random write id: made for each write, never used twice.
+///
+/// It tells whether a record is the one that was loaded, and what became of a write that was not answered.
+///
+/// ```
+/// use actix_typed_session::store::{Record, Version};
+/// use std::time::Duration;
+///
+/// let (version, bytes) = (Version::random(), "bytes".into());
+/// let as_it_was_stored = Record { version, bytes, expires_in: Duration::from_secs(60) };
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Version([u8; Version::LEN]);
 
@@ -185,6 +370,11 @@ impl Version {
     }
 
     /// The bytes to store.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::Version;
+    /// assert_eq!(Version::random().as_bytes().len(), Version::LEN);
+    /// ```
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0
@@ -197,7 +387,7 @@ impl fmt::Debug for Version {
     }
 }
 
-/// What [`SessionStore::create`] did.
+/// What [`SessionStore::create`] did. See there for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Created {
@@ -207,7 +397,7 @@ pub enum Created {
     Taken,
 }
 
-/// What [`SessionStore::update`] did.
+/// What [`SessionStore::update`] did. See [`SessionStore`] for an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Updated {

@@ -22,9 +22,13 @@ const FOREIGN: &str = "SESSION_MANAGER";
 impl SessionConfig {
     /// The settings that the environment of the process makes.
     ///
-    /// Names are in upper case. A `SESSION_…` variable that is no setting is reported by a warning in the log, for it may
-    /// be another program's. An empty value is an error, but for `SESSION_KEY_PREFIX`: leave the variable out to keep
-    /// the default.
+    /// Names are in upper case. A `SESSION_…` variable that is no setting is reported by a warning in the log, for it
+    /// may be another program's. An empty value is an error, but for `SESSION_KEY_PREFIX`: leave the variable out to
+    /// keep the default.
+    ///
+    /// # Errors
+    ///
+    /// A variable whose value is not accepted; of several, the first.
     ///
     /// ```no_run
     /// use actix_typed_session::SessionConfig;
@@ -46,7 +50,12 @@ impl SessionConfig {
         Self::from_vars(vars)
     }
 
-    /// The settings that these pairs make, by the rules of [`from_env`](Self::from_env). Of two with one name the last counts.
+    /// The settings that these pairs make, by the rules of [`from_env`](Self::from_env). Of two with one name the last
+    /// counts.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_env`](Self::from_env).
     ///
     /// ```
     /// use actix_typed_session::SessionConfig;

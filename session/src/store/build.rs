@@ -11,7 +11,11 @@ use crate::{
 impl SessionConfig {
     /// The store that `SESSION_TYPE` names, made of its settings: [`NullStore`] where none is named.
     ///
-    /// It opens no connection yet, but makes the directory of the `filesystem` store. An error where the store can't be made of its settings.
+    /// It opens no connection yet, but makes the directory of the `filesystem` store.
+    ///
+    /// # Errors
+    ///
+    /// The store can't be made of its settings: a URL that is none, a directory that can't be written.
     ///
     /// ```
     /// use actix_typed_session::SessionConfig;

@@ -15,6 +15,16 @@
 //! }
 //! ```
 //!
+//! A rule by itself, while you work on it:
+//!
+//! ```
+//! use actix_typed_session::testing::{ReferenceStore, conformance::{self, Subject}};
+//!
+//! # #[actix_web::main] async fn main() {
+//! conformance::s02_create_never_overwrites(&Subject::new(ReferenceStore::default())).await;
+//! # }
+//! ```
+//!
 //! One trial a rule, for a runner such as `libtest-mimic`, is made from [`all`]. Time never decides a race here:
 //! real time is only waited for where a record has to expire and the store has no clock that a test can move.
 
@@ -50,7 +60,22 @@ pub use self::{
     },
 };
 
-/// A rule of the suite, ready to run.
+/// A rule of the suite, ready to run. [`all`] gives them.
+///
+/// ```
+/// use actix_typed_session::{Clock, testing::{ReferenceStore, conformance::{self, Subject}}};
+///
+/// # #[actix_web::main] async fn main() {
+/// let clock = Clock::manual();
+/// let subject = Subject::new(ReferenceStore::new(clock.clone())).clock(clock);
+/// for rule in conformance::all() {
+///     match rule.lacks(&subject) {
+///         Some(reason) => println!("{} … ignored, {reason}", rule.name),
+///         None => rule.run(&subject).await,
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Clone, Copy)]
 pub struct Rule {
     /// The function's name, such as `s02_create_never_overwrites`.
@@ -84,6 +109,13 @@ impl fmt::Debug for Rule {
 }
 
 /// All the rules, by number.
+///
+/// ```
+/// use actix_typed_session::testing::conformance;
+///
+/// assert_eq!(conformance::all().len(), 16);
+/// assert_eq!(conformance::all()[1].name, "s02_create_never_overwrites");
+/// ```
 #[must_use]
 pub fn all() -> Vec<Rule> {
     macro_rules! rules {
@@ -111,7 +143,8 @@ pub fn all() -> Vec<Rule> {
 
 /// Checks all rules that the subject gives enough for, one after the other, and some generated histories.
 ///
-/// S11 and S16 need stores over backends that fail: [`Subject::failing`] and [`Subject::unanswered`].
+/// S11 and S16 need stores over backends that fail: [`Subject::failing`] and [`Subject::unanswered`]. The
+/// [module](self) begins with an example.
 pub async fn run_all(subject: &Subject) {
     for rule in all().into_iter().filter(|rule| rule.lacks(subject).is_none()) {
         rule.run(subject).await;

@@ -52,7 +52,7 @@ struct Entry {
     left: Option<usize>,
 }
 
-/// What goes wrong with a call.
+/// What goes wrong with a call. [`FaultStore`] begins with an example.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// The call does not happen: [`StoreErrorKind::Unavailable`].

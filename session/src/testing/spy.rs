@@ -9,6 +9,10 @@ use std::{
 use crate::store::{Created, Record, SessionStore, StoreError, Updated, Version, async_trait};
 
 /// An operation of [`SessionStore`].
+///
+/// ```
+/// assert_eq!(actix_typed_session::testing::Operation::DeleteExpired.name(), "delete_expired");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// [`SessionStore::load`]
@@ -48,7 +52,8 @@ impl Operation {
 
 /// Passes every call to another store and keeps a log of the operations, in the order in which they began.
 ///
-/// Its clones, and what [`for_worker`](SessionStore::for_worker) makes of it, write one log.
+/// Its clones, and what [`for_worker`](SessionStore::for_worker) makes of it, write one log. The log is as long as it
+/// gets: for tests only.
 ///
 /// ```
 /// # #[actix_web::main] async fn main() -> Result<(), actix_typed_session::store::StoreError> {
@@ -79,13 +84,13 @@ impl SpyStore {
         Self { inner: store, log: Arc::default() }
     }
 
-    /// The operations so far.
+    /// The operations so far, by their names ([`Operation::name`]).
     #[must_use]
     pub fn log(&self) -> Vec<&'static str> {
         self.entries().clone()
     }
 
-    /// The operations so far, after which the log is empty.
+    /// The operations so far, by their names, after which the log is empty.
     #[must_use]
     pub fn take(&self) -> Vec<&'static str> {
         mem::take(&mut self.entries())

@@ -30,6 +30,25 @@ const SLACK: Duration = Duration::from_secs(2);
 ///
 /// The backend should be the suite's own while it runs: S13 counts what a sweep deletes. Keys are random, so that
 /// rules do not meet each other.
+///
+/// ```
+/// use actix_typed_session::{
+///     Clock,
+///     testing::{Fault, FaultStore, Operation, ReferenceStore, conformance::Subject},
+/// };
+/// use std::time::Duration;
+///
+/// let clock = Clock::manual();
+/// let store = ReferenceStore::new(clock.clone()).max_bytes(100_000);
+/// let silent = FaultStore::new(store.clone());
+/// silent.always(Operation::Create, Fault::LostAnswer);
+///
+/// let subject = Subject::new(store.clone())
+///     .clock(clock)
+///     .max_bytes(100_000)
+///     .beside(store)
+///     .unanswered("loses the answer", silent, Duration::from_secs(1));
+/// ```
 pub struct Subject {
     stores: Vec<Arc<dyn SessionStore>>,
     clock: Option<Clock>,
