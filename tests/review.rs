@@ -10,7 +10,7 @@ use std::{
 
 use actix_typed_session::{
     Session, SessionConfig, SessionError, SessionHandle, SessionMiddleware,
-    store::MemoryStore,
+    store::{MemoryStore, Record},
     testing::{Fault, FaultStore, Operation, SpyStore},
 };
 use actix_typed_session_tests::support::{
@@ -227,6 +227,13 @@ fn routes(app: &mut ServiceConfig) {
                     Ok::<_, io::Error>(actix_web::web::Bytes::from("late"))
                 });
                 HttpResponse::Ok().streaming(body)
+            }),
+        )
+        .route(
+            "/big",
+            get().to(async |mut big: Session<Big>| {
+                big.text = "x".repeat(1000);
+                ""
             }),
         )
         .route("/ok", get().to(async || "ok"));
@@ -449,6 +456,21 @@ async fn requests_in_conflict_on_one_worker_do_not_hide_a_rotation_on_another() 
     assert_eq!(second.await.unwrap().status, 409, "its token was rotated away");
     assert_eq!(third.await.unwrap().status, 200, "and this one's was not");
     assert_eq!(app.ok("/cart").await, "[] 107");
+}
+
+#[tokio::test]
+async fn a_record_that_the_store_has_no_room_for_is_no_passing_failure() {
+    let store = MemoryStore::default().with_max_bytes(600);
+    let server = Server::start(SessionMiddleware::new(store), 1, routes);
+    let response = Browser::new(server.address).get("/big").await;
+    assert_eq!((response.status, response.header("retry-after")), (500, None));
+}
+
+#[test]
+fn a_record_does_not_show_its_contents() {
+    let record = Record::new("a secret", Duration::from_secs(1));
+    assert!(!format!("{record:?}").contains("secret"));
+    assert!(format!("{record:?}").contains("8 bytes"));
 }
 
 #[tokio::test]

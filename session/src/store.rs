@@ -115,7 +115,7 @@ pub trait SessionStore: Send + Sync + 'static {
 }
 
 /// What a store keeps for one key: opaque bytes, a version, an expiry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     /// Which write this is.
     pub version: Version,
@@ -138,6 +138,17 @@ impl Record {
     #[must_use]
     pub fn new(bytes: impl Into<Bytes>, expires_in: Duration) -> Self {
         Self { version: Version::random(), bytes: bytes.into(), expires_in }
+    }
+}
+
+/// Without the contents, which are the visitor's.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("version", &self.version)
+            .field("bytes", &format_args!("{} bytes", self.bytes.len()))
+            .field("expires_in", &self.expires_in)
+            .finish()
     }
 }
 
