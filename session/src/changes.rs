@@ -69,6 +69,12 @@ pub(crate) struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    /// What is stored, without a change.
+    pub(crate) fn of(stored: Option<&'a Fields>) -> Self {
+        const NONE: &Changes = &Changes { cleared: false, entries: BTreeMap::new() };
+        Self { stored, changes: NONE }
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
         match self.changes.entries.get(name) {
             Some(change) => change.mine.as_deref(),
@@ -109,6 +115,37 @@ fn meet<'a>(name: &str, origin: Origin, before: View<'_>, now: View<'a>) -> Meet
     if theirs == before.get_field(name, field) { Meeting::Unchanged } else { Meeting::Changed(theirs) }
 }
 
+/// A change that was made of what `before` shows, as a change of what is there now; none if it is void.
+pub(crate) fn carry(
+    name: &str,
+    mut change: Change,
+    before: View<'_>,
+    now: View<'_>,
+) -> Result<Option<Change>, SessionError> {
+    let theirs = match meet(name, change.origin, before, now) {
+        Meeting::Unchanged => return Ok(Some(change)),
+        Meeting::Removed => {
+            tracing::debug!(name: "session.dropped", field = name, "its struct was removed meanwhile");
+            return Ok(None);
+        }
+        Meeting::Changed(theirs) => theirs,
+    };
+    let Some(mine) = &change.mine else { return Ok(Some(change)) };
+    let field = change.origin.field();
+    let base = match &change.base {
+        Base::Text(text) => Some(text.as_str()),
+        Base::Stored => before.get_field(name, field),
+    };
+    // else it is what this very value was saved as
+    if !matches!((base, theirs), (Some(base), Some(theirs)) if merge::same(base, theirs)) {
+        let merged = merge::merge(name, field, base, mine, theirs)?;
+        tracing::debug!(name: "session.merged", field = name, overruled = merged.overruled);
+        change.mine = Some(merged.text);
+        change.base = Base::Stored;
+    }
+    Ok(Some(change))
+}
+
 impl Changes {
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty() && !self.cleared
@@ -137,33 +174,6 @@ impl Changes {
         self.cleared && stored.iter().any(|(name, _)| guarded(name))
     }
 
-    /// Notes a change that an extractor made of what it saw `before`; `stored` is what is loaded now.
-    pub(crate) fn note(
-        &mut self,
-        name: Cow<'static, str>,
-        mut change: Change,
-        before: View<'_>,
-        stored: Option<&Fields>,
-    ) -> Result<(), SessionError> {
-        let now = View { stored, changes: self };
-        match meet(&name, change.origin, before, now) {
-            Meeting::Unchanged => {}
-            Meeting::Removed => return Ok(()),
-            Meeting::Changed(theirs) => {
-                if let (Some(mine), Base::Text(base)) = (&change.mine, &change.base)
-                    // else it is what this very value was saved as
-                    && !theirs.is_some_and(|theirs| merge::same(base, theirs))
-                {
-                    let merged = merge::merge(&name, change.origin.field(), Some(base), mine, theirs)?;
-                    change.mine = Some(merged.text);
-                    change.base = Base::Stored;
-                }
-            }
-        }
-        self.put(name, change);
-        Ok(())
-    }
-
     /// Notes a change, whatever was there.
     pub(crate) fn put(&mut self, name: Cow<'static, str>, mut change: Change) {
         let field = change.origin.field();
@@ -186,54 +196,44 @@ impl Changes {
     }
 
     /// Whether these changes make the session another user's, so that nothing of the former user may stay.
-    pub(crate) fn changes_owner(&self, stored: &Fields) -> bool {
+    pub(crate) fn changes_owner(&self, stored: View<'_>) -> bool {
         let new = self.entries.get(OWNER).and_then(|owner| owner.mine.as_deref());
         matches!((stored.get(OWNER), new), (Some(old), Some(new)) if !merge::same(old, new))
     }
 
-    /// What to write over `now`, when the changes were made over `loaded`: the two are the same at the first try.
-    pub(crate) fn edits<'a>(
-        &'a self,
-        loaded: &'a Fields,
-        now: &'a Fields,
-        first: bool,
-    ) -> Result<Edits<'a>, SessionError> {
-        const NONE: &Changes = &Changes { cleared: false, entries: BTreeMap::new() };
+    /// These changes with later ones over them, to look at.
+    pub(crate) fn then(&self, later: &Self) -> Self {
+        if later.cleared {
+            return later.clone();
+        }
+        let mut both = self.clone();
+        both.entries.extend(later.entries.iter().map(|(name, change)| (name.clone(), change.clone())));
+        both
+    }
+
+    /// These changes, which were made of what `before` shows, as changes of what is there now.
+    pub(crate) fn rebased(&self, before: View<'_>, now: View<'_>) -> Result<Self, SessionError> {
+        // what does away with all that was there takes nothing from it, whoever wrote it meanwhile
+        if self.cleared || self.changes_owner(before) {
+            return Ok(self.clone());
+        }
+        let mut rebased = Self::default();
+        for (name, change) in &self.entries {
+            if let Some(change) = carry(name, change.clone(), before, now)? {
+                rebased.entries.insert(name.clone(), change);
+            }
+        }
+        Ok(rebased)
+    }
+
+    /// What to write over `now`, of which these changes were made.
+    pub(crate) fn edits<'a>(&'a self, now: &'a Fields) -> Edits<'a> {
         let mut edits = Edits::new();
-        if self.cleared || self.changes_owner(loaded) {
+        if self.cleared || self.changes_owner(View::of(Some(now))) {
             edits.extend(now.iter().map(|(name, _)| (name, None)));
         }
-        for (name, change) in &self.entries {
-            let Some(mine) = &change.mine else {
-                edits.insert(name, None);
-                continue;
-            };
-            let meeting = if first {
-                Meeting::Unchanged
-            } else {
-                let [loaded, now] = [loaded, now].map(|fields| View { stored: Some(fields), changes: NONE });
-                meet(name, change.origin, loaded, now)
-            };
-            let text = match meeting {
-                Meeting::Unchanged => Cow::Borrowed(mine.as_str()),
-                Meeting::Removed => {
-                    tracing::debug!(name: "session.dropped", field = name.as_ref(), "its struct was removed meanwhile");
-                    continue;
-                }
-                Meeting::Changed(theirs) => {
-                    let field = change.origin.field();
-                    let base = match &change.base {
-                        Base::Text(text) => Some(text.as_str()),
-                        Base::Stored => View { stored: Some(loaded), changes: NONE }.get_field(name, field),
-                    };
-                    let merged = merge::merge(name, field, base, mine, theirs)?;
-                    tracing::debug!(name: "session.merged", field = name.as_ref(), overruled = merged.overruled);
-                    Cow::Owned(merged.text)
-                }
-            };
-            edits.insert(name, Some(text));
-        }
-        edits.retain(|name, text| now.get(name) != text.as_deref());
-        Ok(edits)
+        edits.extend(self.entries.iter().map(|(name, change)| (name.as_ref(), change.mine.as_deref())));
+        edits.retain(|name, text| now.get(name) != *text);
+        edits
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::Shared;
 
 use crate::{
-    changes::Changes,
+    changes::{Changes, View},
     cookie::Presented,
     error::{SessionError, StoreError, StoreErrorKind},
     queue::{Place, Turn},
@@ -35,17 +35,37 @@ pub(crate) type Loaded = Result<Option<Arc<Live>>, SessionError>;
 /// A load that all who need it share, and that goes on when the one who began it is gone.
 pub(crate) type Loading = Shared<Pin<Box<dyn Future<Output = Loaded> + Send>>>;
 
-/// A commit that the next one of the request waits for.
-pub(crate) type Saving = Shared<Pin<Box<dyn Future<Output = Result<Committed, SessionError>> + Send>>>;
+/// A commit under way, which the next one of the request waits for.
+pub(crate) type Saving = Shared<Pin<Box<dyn Future<Output = Outcome> + Send>>>;
+/// What a commit comes to.
+pub(crate) type Outcome = Result<Committed, Failed>;
 
 /// Where the session that a commit is about comes from.
 pub(crate) enum Known {
-    /// From a load under way, or one that begins with the commit.
+    /// From a load under way.
     Loading(Loading),
     /// From a load that is done.
     Loaded(Option<Arc<Live>>),
-    /// From a commit under way.
-    Saving(Saving),
+    /// From a commit under way; the changes were made as if it had come to this.
+    Saving(Saving, Option<Seen>),
+}
+
+/// A session as a request sees it: what is stored, with the changes over it that are not.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    pub(crate) stored: Option<Arc<Live>>,
+    pub(crate) changes: Arc<Changes>,
+}
+
+impl Seen {
+    pub(crate) fn view(&self) -> View<'_> {
+        View { changes: &self.changes, ..stored(self.stored.as_ref()) }
+    }
+}
+
+/// What is stored, without a change.
+pub(crate) fn stored(live: Option<&Arc<Live>>) -> View<'_> {
+    View::of(live.map(|live| &live.contents.fields))
 }
 
 /// All that a commit is to do.
@@ -53,8 +73,10 @@ pub(crate) struct Plan {
     pub(crate) worker: Arc<Worker>,
     pub(crate) known: Known,
     pub(crate) destroy: bool,
+    /// Why all that is to be done after the `destroy` fails.
+    pub(crate) failure: Option<SessionError>,
     pub(crate) rotate: bool,
-    pub(crate) changes: Changes,
+    pub(crate) changes: Arc<Changes>,
     /// Whether a response is still to come that can carry a cookie.
     pub(crate) can_set_cookie: bool,
 }
@@ -64,6 +86,14 @@ pub(crate) struct Plan {
 pub(crate) struct Committed {
     pub(crate) live: Option<Arc<Live>>,
     pub(crate) cookie: CookieChange,
+}
+
+/// Why a commit failed.
+#[derive(Clone)]
+pub(crate) struct Failed {
+    pub(crate) error: SessionError,
+    /// What was done before that, by this commit or by one that it waited for; none if not even a load was.
+    pub(crate) before: Option<Committed>,
 }
 
 /// What the response says of the cookie.
@@ -101,28 +131,57 @@ pub(crate) async fn load(worker: Arc<Worker>, presented: Vec<Presented>) -> Load
 }
 
 /// Does what is planned.
-pub(crate) async fn commit(plan: Plan) -> Result<Committed, SessionError> {
-    let Plan { worker, known, destroy, rotate, changes, can_set_cookie } = plan;
-    let mut earlier = CookieChange::Keep;
-    let live = match known {
-        Known::Loading(loading) => loading.await?,
-        Known::Loaded(live) => live,
-        Known::Saving(saving) => {
-            let saved = saving.await?;
-            earlier = saved.cookie;
-            saved.live
-        }
-    };
-    let commit = Commit { worker: &worker, budget: worker.budget(), changes: &changes, can_set_cookie };
-    let mut committed = match live {
-        Some(live) if destroy => commit.replace(&live).await?,
-        Some(live) => commit.update(live, rotate).await?,
-        None => commit.create().await?,
-    };
-    if matches!(committed.cookie, CookieChange::Keep) {
-        committed.cookie = earlier;
+pub(crate) async fn commit(plan: Plan) -> Outcome {
+    let Plan { worker, known, destroy, failure, rotate, mut changes, can_set_cookie } = plan;
+    let unknown = |error| Failed { error, before: None };
+    let mut before = Committed { live: None, cookie: CookieChange::Keep };
+    let mut seen = None;
+    match known {
+        Known::Loading(loading) => before.live = loading.await.map_err(unknown)?,
+        Known::Loaded(live) => before.live = live,
+        Known::Saving(saving, as_saved) => match saving.await {
+            Ok(saved) => (before, seen) = (saved, as_saved),
+            // the end does not depend on what came before it
+            Err(Failed { before: Some(done), .. }) if destroy => before = done,
+            Err(failed) => return Err(failed),
+        },
     }
-    Ok(committed)
+    let budget = worker.budget();
+    if destroy && let Some(live) = &before.live {
+        if let Err(error) = end(&worker, live, budget).await {
+            return Err(Failed { error, before: Some(before) });
+        }
+        before = Committed { live: None, cookie: CookieChange::Remove };
+    } else if let Some(seen) = seen {
+        match changes.rebased(seen.view(), stored(before.live.as_ref())) {
+            Ok(rebased) => changes = Arc::new(rebased),
+            Err(error) => return Err(Failed { error, before: Some(before) }),
+        }
+    }
+    let commit = Commit { worker: &worker, budget, changes: &changes, can_set_cookie };
+    let done = match (failure, before.live.clone()) {
+        (Some(error), _) => Err(error),
+        (None, Some(live)) => commit.update(live, rotate).await,
+        (None, None) => commit.create().await,
+    };
+    match done {
+        Ok(Committed { live, cookie: CookieChange::Keep }) => Ok(Committed { live, cookie: before.cookie }),
+        Ok(committed) => Ok(committed),
+        Err(error) => Err(Failed { error, before: Some(before) }),
+    }
+}
+
+/// Destroys a session.
+async fn end(worker: &Worker, live: &Live, budget: Budget) -> Result<(), SessionError> {
+    let delete = || worker.delete(&live.key, budget);
+    let deleted = match delete().await {
+        // to delete twice is to delete once
+        Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => delete().await,
+        deleted => deleted,
+    };
+    deleted.map_err(store_failed)?;
+    tracing::debug!(name: "session.destroyed", id = %live.token.id());
+    Ok(())
 }
 
 /// Whether a session that was only read is to be touched, or its cookie to be sent again.
@@ -146,26 +205,6 @@ struct Commit<'a> {
 }
 
 impl Commit<'_> {
-    /// Destroys the session; what was changed after that begins another.
-    async fn replace(&self, live: &Live) -> Result<Committed, SessionError> {
-        self.destroy(live).await?;
-        let created = self.create().await?;
-        let cookie = if created.live.is_none() { CookieChange::Remove } else { created.cookie };
-        Ok(Committed { cookie, ..created })
-    }
-
-    async fn destroy(&self, live: &Live) -> Result<(), SessionError> {
-        let delete = || self.worker.delete(&live.key, self.budget);
-        let deleted = match delete().await {
-            // to delete twice is to delete once
-            Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => delete().await,
-            deleted => deleted,
-        };
-        deleted.map_err(store_failed)?;
-        tracing::debug!(name: "session.destroyed", id = %live.token.id());
-        Ok(())
-    }
-
     async fn create(&self) -> Result<Committed, SessionError> {
         if !self.changes.writes() {
             return Ok(Committed { live: None, cookie: CookieChange::Keep });
@@ -177,7 +216,7 @@ impl Commit<'_> {
         let created = config.clock.now();
         let deadline = config.absolute_lifetime.map_or(NEVER, |lifetime| later(created, lifetime));
         let none = crate::fields::Fields::default();
-        let edits = self.changes.edits(&none, &none, true)?;
+        let edits = self.changes.edits(&none);
         // an id that is taken is a matter of 128 random bits: once is a wonder, twice is a broken store
         for _ in 0..2 {
             let token = Token::new(config.id_length);
@@ -228,11 +267,8 @@ impl Commit<'_> {
         }
         let mut now = Now { version: live.version, contents: live.contents.clone(), first: true };
         let mut turn = self.turn(self.worker.queue.join_existing(token.id())).await?;
-        if let Some(latest) = turn.as_ref().and_then(Turn::latest) {
-            match self.overtake(&live, &token, &latest)? {
-                Overtaken::By(newer) => now = newer,
-                Overtaken::Ended => return self.ended(rotate),
-            }
+        if let Some(latest) = self.latest(&live, &token, turn.as_ref()) {
+            now = latest;
         }
         for tries in 0.. {
             let Some(written) = self.write_over(&live, &now, &token, rotate)? else { return self.refresh(live).await };
@@ -250,14 +286,17 @@ impl Commit<'_> {
             if turn.is_none() {
                 // whoever has the turn goes on from where the one before stopped, and asks the store only once
                 turn = self.turn(self.worker.queue.join(token.id())).await?;
-                latest = turn.as_ref().and_then(Turn::latest);
+                latest = self.latest(&live, &token, turn.as_ref());
             } else {
                 self.in_time(pause(tries)).await?;
             }
-            match self.overtake(&live, &token, latest.as_ref().unwrap_or(&current))? {
-                Overtaken::By(newer) => now = newer,
-                Overtaken::Ended => return self.ended(rotate),
-            }
+            now = match latest {
+                Some(latest) => latest,
+                None => match self.overtake(&live, &token, &current)? {
+                    Overtaken::By(newer) => newer,
+                    Overtaken::Ended => return self.ended(rotate),
+                },
+            };
         }
         Err(SessionError::BudgetSpent)
     }
@@ -269,10 +308,26 @@ impl Commit<'_> {
         }
     }
 
+    /// What the last one of this worker wrote, if it can be written over. It knows nothing of other workers: that the
+    /// session has ended or was rotated is for the store to say.
+    fn latest(&self, live: &Live, token: &Token, turn: Option<&Turn>) -> Option<Now> {
+        match self.overtake(live, token, &turn?.latest()?) {
+            Ok(Overtaken::By(latest)) => Some(latest),
+            Ok(Overtaken::Ended) | Err(_) => None,
+        }
+    }
+
     /// The bytes to write over what is there now; none if the changes come to nothing.
     fn write_over(&self, live: &Live, now: &Now, token: &Token, rotate: bool) -> Result<Option<Written>, SessionError> {
-        let (loaded, current) = (&live.contents.fields, &now.contents.fields);
-        let edits = self.changes.edits(loaded, current, now.first)?;
+        let (loaded, current) = (View::of(Some(&live.contents.fields)), &now.contents.fields);
+        let rebased;
+        let changes = if now.first {
+            self.changes
+        } else {
+            rebased = self.changes.rebased(loaded, View::of(Some(current)))?;
+            &rebased
+        };
+        let edits = changes.edits(current);
         if edits.is_empty() && !rotate {
             return Ok(None);
         }
@@ -349,23 +404,18 @@ impl Commit<'_> {
     /// Keeps a session alive that was only read.
     async fn refresh(&self, live: Arc<Live>) -> Result<Committed, SessionError> {
         let wanted = touch_due(self.worker, &live);
+        let again = live.stale_key || wanted.is_some();
+        let cookie = if again { self.cookie_again(&live) } else { CookieChange::Keep };
+        let mut live = live;
         if let Some(wanted) = wanted {
             match self.worker.touch(&live.key, wanted, self.budget).await {
                 Ok(touched) => tracing::trace!(name: "session.touched", id = %live.token.id(), touched),
                 Err(error) => self.worker.report("touch", &error),
             }
+            // tried once a request, whatever it came to
+            live = Arc::new(Live { remaining: wanted, ..Arc::unwrap_or_clone(live) });
         }
-        if wanted.is_none() && !live.stale_key {
-            return Ok(Committed { live: Some(live), cookie: CookieChange::Keep });
-        }
-        let cookie = self.cookie_again(&live);
-        // what was done, or failed, is not due again with the response
-        let refreshed = Live {
-            remaining: wanted.unwrap_or(live.remaining),
-            stale_key: live.stale_key && !self.can_set_cookie,
-            ..Live::clone(&live)
-        };
-        Ok(Committed { live: Some(Arc::new(refreshed)), cookie })
+        Ok(Committed { live: Some(live), cookie })
     }
 
     /// The cookie that the visitor has, where it must be sent again: signed by an old key, or half of its days over.

@@ -1,4 +1,4 @@
-//! A future that goes on by itself when the one who waits for it is gone.
+//! A shared future that goes on by itself when the one who waits for it is gone.
 
 use std::{
     future::Future,
@@ -6,39 +6,50 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::future::{BoxFuture, Shared};
 
-/// A future that is spawned on the runtime when it is dropped before its end.
-pub(crate) struct Detached<T: Send + 'static>(Option<BoxFuture<'static, T>>);
+/// An interest in a future: when it ends before the future does, that is spawned on the runtime.
+pub(crate) struct Detached<T: Clone + Send + Sync + 'static> {
+    future: Shared<BoxFuture<'static, T>>,
+    done: bool,
+}
 
-impl<T: Send + 'static> Detached<T> {
-    pub(crate) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(Some(future.boxed()))
+impl<T: Clone + Send + Sync + 'static> Detached<T> {
+    pub(crate) fn new(future: Shared<BoxFuture<'static, T>>) -> Self {
+        Self { future, done: false }
+    }
+
+    /// The future itself.
+    pub(crate) fn future(&self) -> &Shared<BoxFuture<'static, T>> {
+        &self.future
     }
 }
 
-impl<T: Send + 'static> Future for Detached<T> {
+impl<T: Clone + Send + Sync + 'static> Future for Detached<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let Some(future) = &mut self.0 else { return Poll::Pending };
-        let output = std::task::ready!(future.as_mut().poll(cx));
-        self.0 = None;
+        if self.done {
+            return Poll::Pending;
+        }
+        let output = std::task::ready!(Pin::new(&mut self.future).poll(cx));
+        self.done = true;
         Poll::Ready(output)
     }
 }
 
-impl<T: Send + 'static> Drop for Detached<T> {
+impl<T: Clone + Send + Sync + 'static> Drop for Detached<T> {
     fn drop(&mut self) {
         // without a runtime, the program is at its end
-        if let (Some(future), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(future);
+        if let (false, Ok(runtime)) = (self.done, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(self.future.clone());
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use tokio::sync::oneshot;
 
     use super::*;
@@ -47,10 +58,11 @@ mod tests {
     async fn a_future_that_is_dropped_half_way_goes_on() {
         let (open, gate) = oneshot::channel::<()>();
         let (done, finished) = oneshot::channel();
-        let detached = Detached::new(async move {
+        let future = async move {
             let _ = gate.await;
             let _ = done.send("finished");
-        });
+        };
+        let detached = Detached::new(future.boxed().shared());
         assert!(detached.now_or_never().is_none());
         let _ = open.send(());
         assert_eq!(finished.await, Ok("finished"));

@@ -42,7 +42,7 @@ pub enum SessionError {
         /// The field that the session lacks.
         field: &'static str,
     },
-    /// The store failed, or did not answer in time. 503.
+    /// The store failed, or did not answer in time. 503, but 500 where the record is larger than the store takes.
     Store(StoreError),
     /// A write may or may not have happened, and nothing shows which. 503.
     OutcomeUnknown(StoreError),
@@ -135,6 +135,8 @@ impl ResponseError for SessionError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Absent { .. } => StatusCode::UNAUTHORIZED,
+            // it would be too large the next time too
+            Self::Store(error) if error.kind() == StoreErrorKind::TooLarge => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Store(_) | Self::OutcomeUnknown(_) | Self::BudgetSpent => StatusCode::SERVICE_UNAVAILABLE,
             Self::RotatedAway | Self::Ended | Self::Rejected { .. } => StatusCode::CONFLICT,
             Self::TooLarge { .. }

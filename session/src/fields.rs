@@ -1,6 +1,6 @@
 //! The fields of a session: names and JSON texts, found without reading the JSON.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use bytestring::ByteString;
 
@@ -20,7 +20,7 @@ struct Entry {
 }
 
 /// What a write changes: the new text of a field, or none where it is removed.
-pub(crate) type Edits<'a> = BTreeMap<&'a str, Option<Cow<'a, str>>>;
+pub(crate) type Edits<'a> = BTreeMap<&'a str, Option<&'a str>>;
 
 impl Fields {
     /// Fields over a text that holds names and values in turn, with the lengths of each; none if the two do not fit, or
@@ -56,19 +56,19 @@ impl Fields {
     }
 
     /// All fields as they are after these edits, in the order of their names.
-    pub(crate) fn edited<'a>(&'a self, edits: &'a Edits<'a>) -> Vec<(&'a str, &'a str)> {
+    pub(crate) fn edited<'a>(&'a self, edits: &Edits<'a>) -> Vec<(&'a str, &'a str)> {
         let mut all = Vec::with_capacity(self.entries.len() + edits.len());
         let mut edits = edits.iter().peekable();
         for (name, text) in self.iter() {
             while let Some((added, text)) = edits.next_if(|(edited, _)| **edited < name) {
-                all.extend(text.as_deref().map(|text| (*added, text)));
+                all.extend(text.map(|text| (*added, text)));
             }
             match edits.next_if(|(edited, _)| **edited == name) {
-                Some((_, text)) => all.extend(text.as_deref().map(|text| (name, text))),
+                Some((_, text)) => all.extend(text.map(|text| (name, text))),
                 None => all.push((name, text)),
             }
         }
-        all.extend(edits.filter_map(|(name, text)| Some((*name, text.as_deref()?))));
+        all.extend(edits.filter_map(|(name, text)| Some((*name, (*text)?))));
         all
     }
 
@@ -111,13 +111,7 @@ mod tests {
     #[test]
     fn edits_replace_add_and_remove() {
         let Some(fields) = fields(&[("b", "1"), ("d", "2"), ("f", "3")]) else { panic!() };
-        let edits = Edits::from([
-            ("a", Some("0".into())),
-            ("d", None),
-            ("e", None),
-            ("f", Some("9".into())),
-            ("g", Some("4".into())),
-        ]);
+        let edits = Edits::from([("a", Some("0")), ("d", None), ("e", None), ("f", Some("9")), ("g", Some("4"))]);
         assert_eq!(fields.edited(&edits), [("a", "0"), ("b", "1"), ("f", "9"), ("g", "4")]);
     }
 }

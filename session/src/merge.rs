@@ -101,7 +101,7 @@ fn json(base: Option<&str>, mine: &str, theirs: &str, overruled: &mut bool, dept
             return objects(&base, &mine, &theirs, overruled, depth);
         }
         if let (Some(base), Some(mine), Some(theirs)) = (list(base.unwrap_or("[]")), list(mine), list(theirs))
-            && let (Some(added), Some(_)) = (beyond(&mine, &base), beyond(&theirs, &base))
+            && let (Some(added), true) = (beyond(&mine, &base), holds(&theirs, &base))
         {
             return write_list(theirs.iter().chain(added).map(|item| item.get()));
         }
@@ -219,6 +219,12 @@ fn list(text: &str) -> Option<List<'_>> {
 fn beyond<'a, 'b>(list: &'b List<'a>, base: &List<'_>) -> Option<&'b [&'a RawValue]> {
     let (front, rest) = list.split_at_checked(base.len())?;
     front.iter().zip(base).all(|(one, other)| same(one.get(), other.get())).then_some(rest)
+}
+
+/// Whether `list` has all of `base`, in its order: what was put between came from a merge with somebody else's.
+fn holds(list: &List<'_>, base: &List<'_>) -> bool {
+    let mut list = list.iter();
+    base.iter().all(|wanted| list.any(|item| same(item.get(), wanted.get())))
 }
 
 fn canonical_all<'a>(list: &List<'a>) -> impl Iterator<Item = Cow<'a, str>> {

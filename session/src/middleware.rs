@@ -23,7 +23,7 @@ use actix_web::{
 use futures_util::future::{Ready, ok};
 
 use crate::{
-    commit::{Committed, CookieChange},
+    commit::{CookieChange, Outcome},
     config::SessionConfig,
     detached::Detached,
     error::{Chain, ConfigError, SessionError},
@@ -260,7 +260,7 @@ struct Own {
 
 enum Step<B> {
     Calling,
-    Committing(Option<Result<ServiceResponse<B>, Error>>, Detached<Result<Committed, SessionError>>),
+    Committing(Option<Result<ServiceResponse<B>, Error>>, Detached<Outcome>),
 }
 
 pin_project_lite::pin_project! {
@@ -302,16 +302,17 @@ where
             }
             match state.answer() {
                 Ok(Some(commit)) => *this.step = Step::Committing(Some(response), commit),
-                Ok(None) => return Poll::Ready(finish(state, response, Ok(None))),
+                Ok(None) => return Poll::Ready(finish(state, response, Ok(()))),
                 Err(error) => return Poll::Ready(finish(state, response, Err(error))),
             }
         }
         let (Step::Committing(response, commit), Some(Own { state, .. })) = (this.step, this.own) else {
             return Poll::Pending;
         };
-        let committed = ready!(Pin::new(commit).poll(cx));
+        let outcome = ready!(Pin::new(&mut *commit).poll(cx));
         let Some(response) = response.take() else { return Poll::Pending };
-        Poll::Ready(finish(state, response, committed.map(Some)))
+        let committed = state.answered(commit.future(), outcome);
+        Poll::Ready(finish(state, response, committed))
     }
 }
 
@@ -325,18 +326,14 @@ impl<F, B> fmt::Debug for SessionResponse<F, B> {
 fn finish<B>(
     state: &State,
     response: Result<ServiceResponse<B>, Error>,
-    committed: Result<Option<Committed>, SessionError>,
+    committed: Result<(), SessionError>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     sweep_by_chance(state);
-    let (committed, failure) = match committed {
-        Ok(committed) => (committed, None),
-        Err(error) => (None, Some(error)),
-    };
+    let failure = committed.err();
     if let Some(error) = &failure {
         tracing::error!(name: "session.commit.failed", error = %Chain(error));
     }
-    let cookie = state.answered(committed);
-    let headers = cookie_header(state, cookie);
+    let headers = cookie_header(state, state.cookie());
     match (response, failure) {
         (Ok(response), failure) => {
             let mut response = match failure {

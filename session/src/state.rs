@@ -11,13 +11,12 @@ use actix_web::{HttpMessage, HttpRequest, http::header};
 use futures_util::FutureExt;
 
 use crate::{
-    changes::{Change, Changes, View},
-    commit::{self, Committed, CookieChange, Known, Live, Loaded, Loading, Plan, Saving},
+    changes::{Change, Changes, View, carry},
+    commit::{self, Committed, CookieChange, Known, Live, Loaded, Loading, Outcome, Plan, Saving, Seen, stored},
     cookie::Presented,
     data::Guard,
     detached::Detached,
     error::{Chain, SessionError},
-    fields::Fields,
     worker::Worker,
 };
 
@@ -32,20 +31,30 @@ pub(crate) struct State {
 struct Inner {
     load: Load,
     phase: Phase,
-    /// What `destroy` has done: nothing, or made all that was loaded void.
-    destroyed: bool,
-    /// Counts the `destroy`s, so that what was extracted before one is void.
+    /// A `destroy` that is still to be done, which made all that was loaded void: the era before it.
+    destroyed: Option<u32>,
+    /// What was extracted in another era than this, before a `destroy`, is void.
     era: u32,
+    /// How many eras there were.
+    eras: u32,
     rotate: bool,
-    changes: Rc<Changes>,
+    changes: Arc<Changes>,
     /// What went wrong where nobody could be told.
     failure: Option<SessionError>,
     /// What the response is to say of the cookie for what was saved already.
     cookie: CookieChange,
     /// A commit under way, which the next one waits for.
-    saving: Option<Saving>,
+    saving: Option<InFlight>,
     /// Whether a handler took the failure of the load from `save`, and so answers for it.
     told: bool,
+}
+
+/// A commit under way. Until it is done, the request sees the session as if it were.
+struct InFlight {
+    saving: Saving,
+    destroys: bool,
+    /// What it and those that it waits for change of what was stored before.
+    changes: Arc<Changes>,
 }
 
 /// What is known of the session.
@@ -72,14 +81,13 @@ enum Phase {
 /// The session as an extractor saw it, to tell later what others changed.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
-    stored: Option<Arc<Live>>,
-    changes: Rc<Changes>,
+    seen: Seen,
     era: u32,
 }
 
 impl Snapshot {
     pub(crate) fn view(&self) -> View<'_> {
-        View { stored: fields(self.stored.as_ref()), changes: &self.changes }
+        self.seen.view()
     }
 }
 
@@ -91,10 +99,11 @@ impl State {
         let inner = Inner {
             load: Load::Untouched,
             phase: Phase::Open,
-            destroyed: false,
+            destroyed: None,
             era: 0,
+            eras: 0,
             rotate: false,
-            changes: Rc::default(),
+            changes: Arc::default(),
             failure: None,
             cookie: CookieChange::Keep,
             saving: None,
@@ -126,17 +135,7 @@ impl State {
 
     /// Loads the session, unless that is done or under way.
     pub(crate) fn load(&self) -> Result<(), Loading> {
-        let mut inner = self.inner.borrow_mut();
-        match &mut inner.load {
-            Load::Untouched | Load::Done(_) | Load::Failed(_) => Ok(()),
-            Load::Running(loading) => Err(loading.clone()),
-            Load::Presented(presented) => {
-                let presented = std::mem::take(presented);
-                let loading = commit::load(self.worker.clone(), presented).boxed().shared();
-                inner.load = Load::Running(loading.clone());
-                Err(loading)
-            }
-        }
+        self.inner.borrow_mut().load.begin(&self.worker).map_or(Ok(()), Err)
     }
 
     /// Takes what a load came to.
@@ -165,10 +164,10 @@ impl State {
     /// The session as it is now, which must be loaded.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, SessionError> {
         let inner = self.inner.borrow();
-        if let (Load::Failed(error), false) = (&inner.load, inner.destroyed) {
+        if let (Load::Failed(error), None) = (&inner.load, inner.destroyed) {
             return Err(error.clone());
         }
-        Ok(Snapshot { stored: inner.stored().cloned(), changes: inner.changes.clone(), era: inner.era })
+        Ok(Snapshot { seen: inner.seen(), era: inner.era })
     }
 
     /// Whether there is no stored session, as far as was loaded.
@@ -179,8 +178,27 @@ impl State {
     /// Notes what an extractor changed of what it saw before.
     pub(crate) fn change(&self, name: &'static str, change: Change, before: &mut Snapshot) {
         let mut inner = self.inner.borrow_mut();
-        if before.era == inner.era {
-            inner.note(name, change, before);
+        if before.era != inner.era {
+            return;
+        }
+        inner.rotate |= change.origin.field().is_some_and(|field| field.guard != Guard::None);
+        let now = inner.seen();
+        if same(&before.seen, &now) {
+            // nothing to compare with, and nobody else holds the changes: they are written where they are
+            before.seen.changes = Arc::default();
+            drop(now);
+            inner.put(Cow::Borrowed(name), change);
+            before.seen.changes = inner.changes.clone();
+            return;
+        }
+        drop(inner);
+        // a merge rule may be the program's: nothing is borrowed while it runs
+        let carried = carry(name, change, before.view(), now.view());
+        let mut inner = self.inner.borrow_mut();
+        match carried {
+            Ok(Some(change)) => inner.put(Cow::Borrowed(name), change),
+            Ok(None) => {}
+            Err(error) => _ = inner.failure.get_or_insert(error),
         }
     }
 
@@ -194,7 +212,7 @@ impl State {
 
     /// Does something with the changes of the request.
     pub(crate) fn edit(&self, edit: impl FnOnce(&mut Changes)) {
-        edit(Rc::make_mut(&mut self.inner.borrow_mut().changes));
+        edit(Arc::make_mut(&mut self.inner.borrow_mut().changes));
     }
 
     pub(crate) fn put(&self, name: Cow<'static, str>, change: Change) {
@@ -208,15 +226,18 @@ impl State {
     pub(crate) fn destroy(&self) {
         let mut inner = self.inner.borrow_mut();
         inner.discard();
-        inner.destroyed = true;
-        inner.era = inner.era.wrapping_add(1);
+        inner.destroyed = inner.destroyed.or(Some(inner.era));
+        inner.eras = inner.eras.wrapping_add(1);
+        inner.era = inner.eras;
     }
 
     /// Forgets the changes that are not saved.
     pub(crate) fn discard(&self) {
         let mut inner = self.inner.borrow_mut();
         inner.discard();
-        inner.destroyed = false;
+        if let Some(era) = inner.destroyed.take() {
+            inner.era = era;
+        }
     }
 
     /// Forgets the changes of a response that reports a failure; a `destroy` still happens.
@@ -228,128 +249,176 @@ impl State {
         inner.discard();
     }
 
-    /// Commits what was changed so far. A commit that began goes on when the request is dropped.
+    /// Commits what was changed so far. A commit that began goes on when nobody waits for it any more.
     pub(crate) async fn save(&self) -> Result<(), SessionError> {
-        let plan = self.plan().inspect_err(|_| self.inner.borrow_mut().told = true)?;
-        let Some(plan) = plan else { return Ok(()) };
-        let saving = Detached::new(commit::commit(plan)).boxed().shared();
-        self.inner.borrow_mut().saving = Some(saving.clone());
-        let done = saving.clone().await;
-        let mut inner = self.inner.borrow_mut();
-        // a later save waits for this one, and knows what it came to
-        if inner.saving.as_ref().is_some_and(|latest| latest.ptr_eq(&saving)) {
-            inner.saving = None;
-            match done.clone() {
-                Ok(committed) => inner.take(committed),
-                Err(error) => {
-                    inner.told = true;
-                    tracing::error!(name: "session.save.failed", error = %Chain(&error));
-                }
+        let saved = match self.begin() {
+            Ok(None) => return Ok(()),
+            Ok(Some(saving)) => {
+                let outcome = Detached::new(saving.clone()).await;
+                self.settle(&saving, &outcome);
+                outcome.map(drop).map_err(|failed| {
+                    tracing::error!(name: "session.save.failed", error = %Chain(&failed.error));
+                    failed.error
+                })
             }
-        }
-        done.map(drop)
+            Err(error) => Err(error),
+        };
+        saved.inspect_err(|_| self.inner.borrow_mut().told = true)
     }
 
-    /// What is to be committed now, if anything; the changes are in it, and no longer here.
-    fn plan(&self) -> Result<Option<Plan>, SessionError> {
-        let inner = &mut *self.inner.borrow_mut();
-        if let Some(error) = inner.failure.take() {
-            inner.discard();
-            return Err(error);
+    /// The last commit, when the handler has answered: a future that owns its data, if there is anything to do.
+    pub(crate) fn answer(&self) -> Result<Option<Detached<Outcome>>, SessionError> {
+        let begun = self.begin();
+        self.inner.borrow_mut().phase = Phase::Answered;
+        Ok(begun?.map(Detached::new))
+    }
+
+    /// Takes what the last commit came to.
+    pub(crate) fn answered(&self, saving: &Saving, outcome: Outcome) -> Result<(), SessionError> {
+        self.settle(saving, &outcome);
+        let (done, result) = match outcome {
+            Ok(committed) => (Some(committed), Ok(())),
+            Err(failed) => (failed.before, Err(failed.error)),
+        };
+        if let Some(committed) = done {
+            self.inner.borrow_mut().set_cookie(committed.cookie);
         }
-        let idle = inner.changes.is_empty() && !inner.rotate && !inner.destroyed;
-        // it stays here, for where this commit fails, what that one did still counts
-        let known = match (&mut inner.load, inner.saving.clone()) {
-            (_, Some(saving)) => Known::Saving(saving),
-            (Load::Failed(_), _) if idle && inner.told => return Ok(None),
+        result
+    }
+
+    /// What the response is to say of the cookie.
+    pub(crate) fn cookie(&self) -> CookieChange {
+        std::mem::replace(&mut self.inner.borrow_mut().cookie, CookieChange::Keep)
+    }
+
+    /// Begins to commit what is to be committed now, if anything; the changes are in it, and no longer here.
+    fn begin(&self) -> Result<Option<Saving>, SessionError> {
+        let inner = &mut *self.inner.borrow_mut();
+        let failure = inner.failure.take();
+        if failure.is_some() {
+            inner.discard();
+        }
+        if let (Some(error), None) = (&failure, inner.destroyed) {
+            return Err(error.clone());
+        }
+        let idle = inner.changes.is_empty() && !inner.rotate && inner.destroyed.is_none();
+        let known = match (&mut inner.load, &inner.saving) {
+            (_, Some(flight)) => Known::Saving(flight.saving.clone(), inner.as_saved()),
+            (Load::Failed(_), _) if inner.told && idle => return Ok(None),
             (Load::Failed(error), _) => {
                 let error = error.clone();
                 inner.discard();
-                inner.destroyed = false;
                 return Err(error);
             }
             (Load::Done(Some(live)), _) if idle && !commit::is_due(&self.worker, live) => return Ok(None),
             (Load::Done(Some(live)), _) => Known::Loaded(Some(live.clone())),
             _ if idle => return Ok(None),
-            (Load::Untouched | Load::Done(None), _) => Known::Loaded(None),
-            (Load::Presented(presented), _) => {
-                // the state keeps the load: a save that fails must not make the visitor anonymous
-                let presented = std::mem::take(presented);
-                let loading = commit::load(self.worker.clone(), presented).boxed().shared();
-                inner.load = Load::Running(loading.clone());
-                Known::Loading(loading)
-            }
-            (Load::Running(loading), _) => Known::Loading(loading.clone()),
+            (load, _) => load.begin(&self.worker).map_or(Known::Loaded(None), Known::Loading),
         };
-        if inner.destroyed {
-            inner.load = Load::Done(None);
-        }
-        Ok(Some(Plan {
+        let changes = std::mem::take(&mut inner.changes);
+        let destroy = inner.destroyed.take().is_some();
+        let earlier = inner.saving.take().filter(|_| !destroy);
+        let saving = commit::commit(Plan {
             worker: self.worker.clone(),
             known,
-            destroy: std::mem::take(&mut inner.destroyed),
+            destroy,
+            failure,
             rotate: std::mem::take(&mut inner.rotate),
-            changes: Rc::unwrap_or_clone(std::mem::take(&mut inner.changes)),
+            changes: changes.clone(),
             can_set_cookie: inner.phase == Phase::Open,
-        }))
+        });
+        let saving = saving.boxed().shared();
+        inner.saving = Some(InFlight {
+            saving: saving.clone(),
+            destroys: destroy || earlier.as_ref().is_some_and(|earlier| earlier.destroys),
+            changes: earlier.map_or(changes.clone(), |earlier| Arc::new(earlier.changes.then(&changes))),
+        });
+        Ok(Some(saving))
     }
 
-    /// The last commit, when the handler has answered: a future that owns its data, if there is anything to do.
-    pub(crate) fn answer(&self) -> Result<Option<Detached<Result<Committed, SessionError>>>, SessionError> {
-        let plan = self.plan();
-        self.inner.borrow_mut().phase = Phase::Answered;
-        Ok(plan?.map(|plan| Detached::new(commit::commit(plan))))
-    }
-
-    /// Takes what the last commit came to, and says what the response is to say of the cookie.
-    pub(crate) fn answered(&self, committed: Option<Committed>) -> CookieChange {
+    /// Takes what a commit came to, unless a later one waits for it and takes that along.
+    fn settle(&self, saving: &Saving, outcome: &Outcome) {
         let mut inner = self.inner.borrow_mut();
-        let saved = inner.saving.take();
-        if let Some(committed) = committed {
-            inner.take(committed);
-        } else if let Some(Ok(saved)) = saved.as_ref().and_then(Saving::peek) {
-            inner.take(saved.clone());
+        if !inner.saving.as_ref().is_some_and(|latest| latest.saving.ptr_eq(saving)) {
+            return;
         }
-        std::mem::replace(&mut inner.cookie, CookieChange::Keep)
+        let as_saved = inner.as_saved();
+        inner.saving = None;
+        match outcome {
+            Ok(committed) => inner.take(committed.clone()),
+            Err(failed) => failed.before.iter().for_each(|before| inner.take(before.clone())),
+        }
+        let Some(as_saved) = as_saved.filter(|_| !inner.changes.is_empty()) else { return };
+        let (changes, now) = (inner.changes.clone(), inner.stored().cloned());
+        drop(inner);
+        // a merge rule may be the program's: nothing is borrowed while it runs
+        let rebased = changes.rebased(as_saved.view(), stored(now.as_ref()));
+        let mut inner = self.inner.borrow_mut();
+        match rebased {
+            Ok(rebased) => inner.changes = Arc::new(rebased),
+            Err(error) => _ = inner.failure.get_or_insert(error),
+        }
+    }
+}
+
+impl Load {
+    /// A load under way, which is begun if none was; none if it is done.
+    fn begin(&mut self, worker: &Arc<Worker>) -> Option<Loading> {
+        if let Self::Presented(presented) = self {
+            let presented = std::mem::take(presented);
+            *self = Self::Running(commit::load(worker.clone(), presented).boxed().shared());
+        }
+        match self {
+            Self::Running(loading) => Some(loading.clone()),
+            Self::Untouched | Self::Presented(_) | Self::Done(_) | Self::Failed(_) => None,
+        }
     }
 }
 
 impl Inner {
     fn stored(&self) -> Option<&Arc<Live>> {
+        let destroys = self.destroyed.is_some() || self.saving.as_ref().is_some_and(|flight| flight.destroys);
         match &self.load {
-            Load::Done(live) if !self.destroyed => live.as_ref(),
+            Load::Done(live) if !destroys => live.as_ref(),
             _ => None,
         }
     }
 
-    fn note(&mut self, name: &'static str, change: Change, seen: &mut Snapshot) {
-        self.rotate |= change.origin.field().is_some_and(|field| field.guard != Guard::None);
-        let stored = self.stored().cloned();
-        let untouched = Rc::ptr_eq(&seen.changes, &self.changes) && same(seen.stored.as_ref(), stored.as_ref());
-        if untouched {
-            // nothing to compare with, and nobody else holds the changes: they are written where they are
-            seen.changes = Rc::default();
-            let changes = Rc::make_mut(&mut self.changes);
-            changes.put(Cow::Borrowed(name), change);
-            seen.changes = self.changes.clone();
-            return;
-        }
-        let changes = Rc::make_mut(&mut self.changes);
-        if let Err(error) = changes.note(Cow::Borrowed(name), change, seen.view(), fields(stored.as_ref())) {
-            self.failure.get_or_insert(error);
-        }
+    /// What will be stored once the commits under way are done; none where nobody has seen it so far.
+    fn as_saved(&self) -> Option<Seen> {
+        let sent = self.saving.as_ref().filter(|_| self.destroyed.is_none());
+        let is_known = matches!(self.load, Load::Done(_)) || sent.is_none_or(|flight| flight.destroys);
+        let changes = sent.map(|flight| flight.changes.clone()).unwrap_or_default();
+        is_known.then(|| Seen { stored: self.stored().cloned(), changes })
+    }
+
+    /// The session as the request sees it.
+    fn seen(&self) -> Seen {
+        let changes = match &self.saving {
+            Some(flight) if self.destroyed.is_none() => Arc::new(flight.changes.then(&self.changes)),
+            _ => self.changes.clone(),
+        };
+        Seen { stored: self.stored().cloned(), changes }
+    }
+
+    fn put(&mut self, name: Cow<'static, str>, change: Change) {
+        Arc::make_mut(&mut self.changes).put(name, change);
     }
 
     fn discard(&mut self) {
-        self.changes = Rc::default();
+        self.changes = Arc::default();
         self.rotate = false;
         self.failure = None;
     }
 
     fn take(&mut self, committed: Committed) {
         self.load = Load::Done(committed.live);
-        if !matches!(committed.cookie, CookieChange::Keep) {
-            self.cookie = committed.cookie;
+        self.set_cookie(committed.cookie);
+    }
+
+    fn set_cookie(&mut self, cookie: CookieChange) {
+        if !matches!(cookie, CookieChange::Keep) {
+            self.cookie = cookie;
         }
     }
 }
@@ -357,9 +426,8 @@ impl Inner {
 impl Drop for State {
     fn drop(&mut self) {
         let inner = self.inner.get_mut();
-        // where there is no session, there is nothing to rotate or to end
-        let ends = (inner.rotate || inner.destroyed) && !matches!(inner.load, Load::Untouched | Load::Done(None));
-        if inner.phase == Phase::Answered && (!inner.changes.is_empty() || inner.failure.is_some() || ends) {
+        let wanted = inner.rotate || inner.destroyed.is_some() || inner.failure.is_some();
+        if inner.phase == Phase::Answered && (wanted || !inner.changes.is_empty()) {
             tracing::error!(
                 name: "session.late_change",
                 "the session was changed after the response began, and that is lost: call `save().await` on it there"
@@ -368,14 +436,11 @@ impl Drop for State {
     }
 }
 
-fn fields(live: Option<&Arc<Live>>) -> Option<&Fields> {
-    live.map(|live| &live.contents.fields)
-}
-
-fn same(one: Option<&Arc<Live>>, other: Option<&Arc<Live>>) -> bool {
-    match (one, other) {
+fn same(one: &Seen, other: &Seen) -> bool {
+    let stored = match (&one.stored, &other.stored) {
         (Some(one), Some(other)) => Arc::ptr_eq(one, other),
         (None, None) => true,
         _ => false,
-    }
+    };
+    stored && Arc::ptr_eq(&one.changes, &other.changes)
 }
