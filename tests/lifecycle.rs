@@ -147,6 +147,10 @@ fn routes(app: &mut ServiceConfig) {
         }),
     )
     .route(
+        "/set-total/{n}",
+        get().to(async |session: SessionHandle, n: Path<i64>| session.set("cart.total", &*n).map(|()| "")),
+    )
+    .route(
         "/get/{name}",
         get().to(async |session: SessionHandle, name: Path<String>| {
             session.get::<serde_json::Value>(&name).await.map(|value| value.unwrap_or_default().to_string())
@@ -256,7 +260,7 @@ impl App {
 
     fn with(configure: fn(SessionConfig) -> SessionConfig) -> Self {
         let clock = Clock::manual();
-        let spy = SpyStore::new(MemoryStore::default().with_clock(clock.clone()));
+        let spy = SpyStore::new(MemoryStore::default().clock(clock.clone()));
         let fault = FaultStore::new(spy.clone());
         let config = configure(SessionConfig::new().clock(clock.clone()));
         let server = Server::start(SessionMiddleware::with_config(fault.clone(), config).unwrap(), 1, routes);
@@ -278,8 +282,11 @@ impl App {
         let gate = self.fault.hold(held);
         let browser = self.browser.clone();
         let path = slow.to_owned();
-        let slow = tokio::spawn(async move { browser.get(&path).await });
-        gate.arrived(1).await;
+        let mut slow = tokio::spawn(async move { browser.get(&path).await });
+        tokio::select! {
+            () = gate.arrived(1) => {}
+            response = &mut slow => panic!("it ended before: {response:?}"),
+        }
         for path in fast {
             self.ok(path).await;
         }
@@ -614,6 +621,16 @@ async fn untyped_access_reads_and_writes_by_full_names_but_not_what_rotates() {
         assert_eq!(app.get(path).await.status, 500, "{path}");
     }
     assert_eq!(app.ok("/me").await, "ada 0");
+}
+
+#[tokio::test]
+async fn a_value_set_by_name_follows_the_merge_rule_of_its_type() {
+    let app = App::new();
+    app.ok("/add/1").await;
+    app.ok("/strict/1").await;
+    app.meanwhile("/set-total/11", Operation::Update, &["/add/100"]).await;
+    assert_eq!(app.ok("/cart").await, "[] None 111");
+    assert_eq!(app.meanwhile("/set/strict.value/7", Operation::Update, &["/strict/2"]).await.status, 409);
 }
 
 #[tokio::test]

@@ -250,7 +250,7 @@ struct App {
 impl App {
     fn new() -> Self {
         let clock = actix_typed_session::Clock::manual();
-        let spy = SpyStore::new(MemoryStore::default().with_clock(clock.clone()));
+        let spy = SpyStore::new(MemoryStore::default().clock(clock.clone()));
         let fault = FaultStore::new(spy.clone());
         let server = start(&fault, &clock);
         Self { browser: Browser::new(server.address), fault, spy, clock, _server: server }
@@ -460,7 +460,7 @@ async fn requests_in_conflict_on_one_worker_do_not_hide_a_rotation_on_another() 
 
 #[tokio::test]
 async fn a_record_that_the_store_has_no_room_for_is_no_passing_failure() {
-    let store = MemoryStore::default().with_max_bytes(600);
+    let store = MemoryStore::default().max_bytes(600);
     let server = Server::start(SessionMiddleware::new(store), 1, routes);
     let response = Browser::new(server.address).get("/big").await;
     assert_eq!((response.status, response.header("retry-after")), (500, None));

@@ -107,7 +107,7 @@ struct Case {
 impl Case {
     fn new() -> Self {
         let clock = Clock::manual();
-        let spy = SpyStore::new(MemoryStore::default().with_clock(clock.clone()));
+        let spy = SpyStore::new(MemoryStore::default().clock(clock.clone()));
         let config = SessionConfig::new().clock(clock.clone()).idle_timeout(Duration::from_secs(1000));
         let sessions = SessionMiddleware::with_config(spy.clone(), config).unwrap();
         let server = Server::start(sessions, 1, routes);

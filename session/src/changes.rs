@@ -47,8 +47,8 @@ pub(crate) enum Origin {
     Changed(&'static Schema, &'static Field),
     /// A field of a typed session that was inserted or removed as a whole.
     Whole(&'static Field),
-    /// A field by its name alone.
-    Untyped,
+    /// A field by its name alone, with what a type says of it that this program has used.
+    Named(Option<&'static Field>),
 }
 
 impl Origin {
@@ -56,7 +56,7 @@ impl Origin {
     pub(crate) fn field(self) -> Option<&'static Field> {
         match self {
             Self::Changed(_, field) | Self::Whole(field) => Some(field),
-            Self::Untyped => None,
+            Self::Named(field) => field,
         }
     }
 }
@@ -179,10 +179,10 @@ impl Changes {
         let field = change.origin.field();
         if field.is_some_and(|field| field.guard == Guard::Owner) {
             let mine = change.mine.clone().filter(|owner| owner != "null" && owner != "\"\"");
-            self.entries.insert(Cow::Borrowed(OWNER), Change { base: Base::Stored, mine, origin: Origin::Untyped });
+            self.entries.insert(Cow::Borrowed(OWNER), Change { base: Base::Stored, mine, origin: Origin::Named(None) });
         }
         for alias in field.map_or(&[][..], |field| field.aliases) {
-            let removed = Change { base: Base::Stored, mine: None, origin: Origin::Untyped };
+            let removed = Change { base: Base::Stored, mine: None, origin: Origin::Named(None) };
             self.entries.insert(Cow::Borrowed(alias), removed);
         }
         if let Some(earlier) = self.entries.get(&name) {

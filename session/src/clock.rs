@@ -35,7 +35,7 @@ impl Clock {
     /// use actix_typed_session::{Clock, SessionMiddleware, SessionConfig, store::MemoryStore};
     ///
     /// let clock = Clock::manual();
-    /// let store = MemoryStore::default().with_clock(clock.clone());
+    /// let store = MemoryStore::default().clock(clock.clone());
     /// let sessions = SessionMiddleware::with_config(store, SessionConfig::new().clock(clock.clone()))?;
     /// # Ok::<(), actix_typed_session::ConfigError>(())
     /// ```

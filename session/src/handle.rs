@@ -152,7 +152,8 @@ impl SessionHandle {
     /// Stores a value by its full name.
     ///
     /// For names that are known only while the program runs; a typed session is checked by the compiler. Where another
-    /// request changed the field meanwhile, the two are merged by their JSON, whatever rule a struct gives the field.
+    /// request changed the field meanwhile, the two are merged by the rule of the typed session that has the field, if
+    /// this program has used one, else by their JSON.
     ///
     /// # Errors
     ///
@@ -296,12 +297,15 @@ impl SessionHandle {
 
     fn write(&self, name: &str, mine: Option<String>) -> Result<(), SessionError> {
         check(name)?;
-        if registry::guard(name) != Guard::None {
+        let field = registry::field(name);
+        if field.is_some_and(|field| field.guard != Guard::None) {
             return Err(SessionError::Usage(Cow::Owned(format!(
                 "field `{name}` is marked `owner` or `rotate`: change it through its typed session, which rotates too"
             ))));
         }
-        self.state.put(Cow::Owned(name.to_owned()), Change { base: Base::Stored, mine, origin: Origin::Untyped });
+        // an alias is only read, so that what a type says of it is not said of what is written under it
+        let origin = Origin::Named(field.filter(|field| field.name == name));
+        self.state.put(Cow::Owned(name.to_owned()), Change { base: Base::Stored, mine, origin });
         Ok(())
     }
 }

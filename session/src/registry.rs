@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    data::{Guard, Schema},
+    data::{Field, Guard, Schema},
     error::SessionError,
 };
 
@@ -33,9 +33,14 @@ pub(crate) fn register(schema: &'static Schema) -> Result<(), SessionError> {
 }
 
 /// What a change of this field does, by the types that this program has used.
-pub(crate) fn guard(field: &str) -> Guard {
+pub(crate) fn guard(name: &str) -> Guard {
+    field(name).map_or(Guard::None, |field| field.guard)
+}
+
+/// The field of this name or alias, of the types that this program has used.
+pub(crate) fn field(name: &str) -> Option<&'static Field> {
     let registry = REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
-    registry.fields.get(field).map_or(Guard::None, |(_, guard)| *guard)
+    registry.fields.get(name).map(|(_, field)| *field)
 }
 
 static REGISTRY: LazyLock<RwLock<Registry>> = LazyLock::new(RwLock::default);
@@ -43,7 +48,7 @@ static REGISTRY: LazyLock<RwLock<Registry>> = LazyLock::new(RwLock::default);
 #[derive(Default)]
 struct Registry {
     keys: HashMap<&'static str, &'static Schema>,
-    fields: HashMap<&'static str, (&'static Schema, Guard)>,
+    fields: HashMap<&'static str, (&'static Schema, &'static Field)>,
 }
 
 impl Registry {
@@ -58,10 +63,10 @@ impl Registry {
         }
         let names = || {
             schema.fields.iter().flat_map(|field| {
-                [field.name].into_iter().chain(field.aliases.iter().copied()).map(|name| (name, field.guard))
+                [field.name].into_iter().chain(field.aliases.iter().copied()).map(move |name| (name, field))
             })
         };
-        for (name, guard) in names() {
+        for (name, field) in names() {
             match self.fields.get(name) {
                 Some((other, _)) if !shared(other) => {
                     return Err(format!(
@@ -69,7 +74,7 @@ impl Registry {
                         other.type_name, schema.type_name
                     ));
                 }
-                Some((other, theirs)) if *theirs != guard => {
+                Some((other, theirs)) if theirs.guard != field.guard => {
                     return Err(format!(
                         "field `{name}` is marked `owner` or `rotate` in one of `{}` and `{}`, and not in the other",
                         other.type_name, schema.type_name
@@ -79,8 +84,8 @@ impl Registry {
             }
         }
         self.keys.entry(schema.key).or_insert(schema);
-        for (name, guard) in names() {
-            self.fields.insert(name, (schema, guard));
+        for (name, field) in names() {
+            self.fields.insert(name, (schema, field));
         }
         Ok(())
     }

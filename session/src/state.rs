@@ -426,8 +426,10 @@ impl Inner {
 impl Drop for State {
     fn drop(&mut self) {
         let inner = self.inner.get_mut();
-        let wanted = inner.rotate || inner.destroyed.is_some() || inner.failure.is_some();
-        if inner.phase == Phase::Answered && (wanted || !inner.changes.is_empty()) {
+        // where there is no session, there is nothing to rotate or to end
+        let ends =
+            (inner.rotate || inner.destroyed.is_some()) && !matches!(inner.load, Load::Untouched | Load::Done(None));
+        if inner.phase == Phase::Answered && (ends || inner.failure.is_some() || !inner.changes.is_empty()) {
             tracing::error!(
                 name: "session.late_change",
                 "the session was changed after the response began, and that is lost: call `save().await` on it there"

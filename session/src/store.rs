@@ -6,7 +6,7 @@
 //! ```
 //! use actix_typed_session::{SessionMiddleware, store::MemoryStore};
 //!
-//! let sessions = SessionMiddleware::new(MemoryStore::default().with_max_bytes(64 * 1024 * 1024));
+//! let sessions = SessionMiddleware::new(MemoryStore::default().max_bytes(64 * 1024 * 1024));
 //! ```
 
 use std::{fmt, sync::Arc, time::Duration};

@@ -19,6 +19,6 @@ impl Backend for Memory {
 
     async fn subject(&self) -> Subject {
         let clock = Clock::manual();
-        Subject::new(MemoryStore::default().with_clock(clock.clone())).clock(clock)
+        Subject::new(MemoryStore::default().clock(clock.clone())).clock(clock)
     }
 }

@@ -29,7 +29,7 @@ impl SessionConfig {
         match self.store.kind {
             StoreKind::Null => Ok(Arc::new(NullStore)),
             #[cfg(feature = "memory")]
-            StoreKind::Memory => Ok(Arc::new(super::MemoryStore::default().with_clock(self.clock.clone()))),
+            StoreKind::Memory => Ok(Arc::new(super::MemoryStore::default().clock(self.clock.clone()))),
             #[cfg(feature = "filesystem")]
             StoreKind::Filesystem => Ok(Arc::new(
                 super::FilesystemStore::new(&self.store.file_dir)?

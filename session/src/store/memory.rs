@@ -39,7 +39,7 @@ mod shard;
 /// use actix_typed_session::store::{Created, MemoryStore, Record, SessionStore};
 /// use std::time::Duration;
 ///
-/// let store = MemoryStore::default().with_max_bytes(1024 * 1024 * 1024);
+/// let store = MemoryStore::default().max_bytes(1024 * 1024 * 1024);
 /// let record = Record::new("bytes", Duration::from_secs(60));
 /// assert_eq!(store.create("session:1", &record).await?, Created::Created);
 ///
@@ -60,10 +60,10 @@ impl MemoryStore {
     /// ```
     /// use actix_typed_session::store::MemoryStore;
     ///
-    /// let store = MemoryStore::default().with_max_bytes(16 * 1024 * 1024);
+    /// let store = MemoryStore::default().max_bytes(16 * 1024 * 1024);
     /// ```
     #[must_use]
-    pub fn with_max_bytes(self, max_bytes: usize) -> Self {
+    pub fn max_bytes(self, max_bytes: usize) -> Self {
         Self { inner: Arc::new(Inner::new(max_bytes, self.inner.clock.clone())) }
     }
 
@@ -76,14 +76,14 @@ impl MemoryStore {
     /// use std::time::Duration;
     ///
     /// let clock = Clock::manual();
-    /// let store = MemoryStore::default().with_clock(clock.clone());
+    /// let store = MemoryStore::default().clock(clock.clone());
     /// let _ = store.create("session:1", &Record::new("bytes", Duration::from_secs(60))).await?;
     /// clock.advance(Duration::from_secs(61));
     /// assert_eq!(store.load("session:1").await?, None);
     /// # Ok(()) }
     /// ```
     #[must_use]
-    pub fn with_clock(self, clock: Clock) -> Self {
+    pub fn clock(self, clock: Clock) -> Self {
         Self { inner: Arc::new(Inner::new(self.inner.max_bytes, clock)) }
     }
 }
@@ -283,7 +283,7 @@ impl Inner {
             tracing::warn!(
                 name: "session.store.full",
                 max_bytes = self.max_bytes,
-                "the memory store is full, and live sessions are being ended: raise its bound by `with_max_bytes`"
+                "the memory store is full, and live sessions are being ended: raise its bound by `max_bytes`"
             );
         }
     }

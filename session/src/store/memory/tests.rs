@@ -17,7 +17,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// A store with room for so many records of one byte under keys of two.
 fn room_for(records: usize, clock: &Clock) -> MemoryStore {
-    MemoryStore::default().with_max_bytes(records * shard::size("k1", b"x")).with_clock(clock.clone())
+    MemoryStore::default().max_bytes(records * shard::size("k1", b"x")).clock(clock.clone())
 }
 
 async fn put(store: &MemoryStore, key: &str, expires_in: Duration) {
@@ -73,7 +73,7 @@ async fn the_record_just_written_stays_though_it_expires_first() {
 
 #[tokio::test]
 async fn the_record_just_written_stays_though_it_is_the_first_of_its_shard() {
-    let store = MemoryStore::default().with_max_bytes(shard::size("0000", b"x"));
+    let store = MemoryStore::default().max_bytes(shard::size("0000", b"x"));
     let mut keys = (0..9999).map(|number| format!("{number:04}"));
     let first = keys.next().unwrap();
     let second = keys.find(|key| store.inner.index(key) == store.inner.index(&first)).unwrap();
@@ -96,7 +96,7 @@ async fn a_record_larger_than_the_bound_is_too_large_and_ends_no_other() {
 #[tokio::test]
 async fn an_expiry_is_kept_to_the_millisecond_and_never_moves_backwards() {
     let clock = Clock::manual();
-    let store = MemoryStore::default().with_clock(clock.clone());
+    let store = MemoryStore::default().clock(clock.clone());
     for lifetime in [Duration::from_millis(300), HOUR * 24 * 31, HOUR * 24 * 3650] {
         put(&store, "k1", lifetime).await;
         assert!(store.touch("k1", lifetime / 2).await.unwrap());
@@ -112,7 +112,7 @@ async fn an_expiry_is_kept_to_the_millisecond_and_never_moves_backwards() {
 #[tokio::test]
 async fn a_sweep_deletes_what_is_expired_up_to_its_limit() {
     let clock = Clock::manual();
-    let store = MemoryStore::default().with_clock(clock.clone());
+    let store = MemoryStore::default().clock(clock.clone());
     for number in 0..300 {
         put(&store, &format!("old{number}"), HOUR).await;
     }
@@ -128,7 +128,7 @@ async fn a_sweep_deletes_what_is_expired_up_to_its_limit() {
 #[tokio::test]
 async fn new_records_clear_away_expired_ones_without_a_sweep() {
     let clock = Clock::manual();
-    let store = MemoryStore::default().with_clock(clock.clone());
+    let store = MemoryStore::default().clock(clock.clone());
     for round in 0..20 {
         for number in 0..1000 {
             put(&store, &format!("{round}:{number}"), HOUR).await;
