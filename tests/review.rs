@@ -254,6 +254,15 @@ fn routes(app: &mut ServiceConfig) {
                 Ok(String::new())
             }),
         )
+        .route(
+            "/rotate-save-set",
+            get().to(async |session: SessionHandle| -> Answer {
+                session.rotate();
+                session.save().await?;
+                session.set("one", &1)?;
+                Ok(String::new())
+            }),
+        )
         .route("/ok", get().to(async || "ok"));
 }
 
@@ -398,6 +407,13 @@ async fn what_was_read_from_a_session_that_has_ended_does_not_come_back_in_anoth
     gate.open();
     assert_eq!(slow.await.unwrap().status, 200);
     assert_eq!(app.ok("/cart").await, "[2] 0");
+}
+
+#[tokio::test]
+async fn who_lost_a_rotation_and_then_changes_something_gets_no_other_session() {
+    let app = App::begun().await;
+    assert_eq!(app.meanwhile("/rotate-save-set", &["/rotate"]).await.status, 409);
+    assert_eq!(app.ok("/cart").await, "[] 5");
 }
 
 #[tokio::test]
