@@ -263,6 +263,17 @@ fn routes(app: &mut ServiceConfig) {
                 Ok(String::new())
             }),
         )
+        .route(
+            "/begin-anew",
+            get().to(async |session: SessionHandle, request: HttpRequest| -> Answer {
+                session.destroy();
+                let mut cart: Session<Cart> = extract(&request).await?;
+                cart.items.push(1);
+                let failed = cart.save().await.is_err();
+                cart.items.push(2);
+                Ok(failed.to_string())
+            }),
+        )
         .route("/ok", get().to(async || "ok"));
 }
 
@@ -385,6 +396,15 @@ async fn a_destroy_that_failed_can_be_tried_again() {
     assert_eq!(app.browser.cookie("__Host-session"), None);
     app.browser.set_cookie("/", &format!("__Host-session={old}; Path=/; Secure"));
     assert_eq!(app.ok("/cart").await, "[] 0");
+}
+
+#[tokio::test]
+async fn what_was_to_begin_after_a_destroy_that_failed_does_not_change_what_did_not_end() {
+    let app = App::begun().await;
+    app.ok("/item/0").await;
+    app.fault.next(Operation::Delete, 1, Fault::Unavailable);
+    assert_eq!(app.ok("/begin-anew").await, "true");
+    assert_eq!(app.ok("/cart").await, "[0] 5");
 }
 
 #[tokio::test]

@@ -351,8 +351,17 @@ impl State {
             Ok(committed) => inner.take(committed.clone()),
             Err(failed) => failed.before.iter().for_each(|before| inner.take(before.clone())),
         }
-        if !destroys && before.is_some() && inner.load.id() != before {
+        let now = inner.load.id();
+        if before.is_some() && destroys == (now == before) {
             inner.end();
+        }
+        if let (true, true, Err(failed)) = (destroys, now.is_some() && now == before, outcome) {
+            // what is to begin after the end must not change what did not end
+            if !inner.changes.is_empty() {
+                inner.discard();
+                inner.failure = Some(failed.error.clone());
+            }
+            return;
         }
         let Some(as_saved) = as_saved.filter(|_| !inner.changes.is_empty()) else { return };
         let (changes, now) = (inner.changes.clone(), inner.stored().cloned());
