@@ -70,6 +70,13 @@ fn routes(app: &mut ServiceConfig) {
             }),
         )
         .route(
+            "/destroy",
+            get().to(async |session: SessionHandle| {
+                session.destroy();
+                ""
+            }),
+        )
+        .route(
             "/rotate",
             get().to(async |session: SessionHandle| {
                 session.rotate();
@@ -236,6 +243,37 @@ fn routes(app: &mut ServiceConfig) {
                 ""
             }),
         )
+        .route(
+            "/go-on-after-the-end",
+            get().to(async |mut one: Session<Cart>, session: SessionHandle, request: HttpRequest| -> Answer {
+                one.items.push(1);
+                one.save().await?;
+                extract::<Session<Cart>>(&request).await?.items.push(2);
+                session.save().await?;
+                one.items.push(3);
+                Ok(String::new())
+            }),
+        )
+        .route(
+            "/rotate-save-set",
+            get().to(async |session: SessionHandle| -> Answer {
+                session.rotate();
+                session.save().await?;
+                session.set("one", &1)?;
+                Ok(String::new())
+            }),
+        )
+        .route(
+            "/begin-anew",
+            get().to(async |session: SessionHandle, request: HttpRequest| -> Answer {
+                session.destroy();
+                let mut cart: Session<Cart> = extract(&request).await?;
+                cart.items.push(1);
+                let failed = cart.save().await.is_err();
+                cart.items.push(2);
+                Ok(failed.to_string())
+            }),
+        )
         .route("/ok", get().to(async || "ok"));
 }
 
@@ -361,10 +399,41 @@ async fn a_destroy_that_failed_can_be_tried_again() {
 }
 
 #[tokio::test]
+async fn what_was_to_begin_after_a_destroy_that_failed_does_not_change_what_did_not_end() {
+    let app = App::begun().await;
+    app.ok("/item/0").await;
+    app.fault.next(Operation::Delete, 1, Fault::Unavailable);
+    assert_eq!(app.ok("/begin-anew").await, "true");
+    assert_eq!(app.ok("/cart").await, "[0] 5");
+}
+
+#[tokio::test]
 async fn a_destroy_happens_though_what_is_to_begin_after_it_fails() {
     let app = App::begun().await;
     assert_eq!(app.browser.get("/destroy-and-fail").await.status, 500);
     assert_eq!(app.ok("/cart").await, "[] 0");
+}
+
+#[tokio::test]
+async fn what_was_read_from_a_session_that_has_ended_does_not_come_back_in_another() {
+    let app = App::begun().await;
+    app.ok("/item/0").await;
+    let other = app.browser.other();
+    other.set_cookie("/", &format!("__Host-session={}; Path=/; Secure", app.token()));
+    let gate = app.fault.hold(Operation::Update);
+    let slow = send(&app.browser, "/go-on-after-the-end");
+    gate.arrived(1).await;
+    ok(&other, "/destroy").await;
+    gate.open();
+    assert_eq!(slow.await.unwrap().status, 200);
+    assert_eq!(app.ok("/cart").await, "[2] 0");
+}
+
+#[tokio::test]
+async fn who_lost_a_rotation_and_then_changes_something_gets_no_other_session() {
+    let app = App::begun().await;
+    assert_eq!(app.meanwhile("/rotate-save-set", &["/rotate"]).await.status, 409);
+    assert_eq!(app.ok("/cart").await, "[] 5");
 }
 
 #[tokio::test]

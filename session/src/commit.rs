@@ -292,9 +292,14 @@ impl Commit<'_> {
             }
             now = match latest {
                 Some(latest) => latest,
-                None => match self.overtake(&live, &token, &current)? {
+                None => match self.overtake(&live, &token, &current) {
                     Overtaken::By(newer) => newer,
                     Overtaken::Ended => return self.ended(rotate),
+                    // where all that was wanted was a new token, there is one; what is wanted later will meet it again
+                    Overtaken::RotatedAway if self.changes.is_empty() => {
+                        return Ok(Committed { live: Some(live), cookie: CookieChange::Keep });
+                    }
+                    Overtaken::RotatedAway => return Err(SessionError::RotatedAway),
                 },
             };
         }
@@ -312,8 +317,8 @@ impl Commit<'_> {
     /// session has ended or was rotated is for the store to say.
     fn latest(&self, live: &Live, token: &Token, turn: Option<&Turn>) -> Option<Now> {
         match self.overtake(live, token, &turn?.latest()?) {
-            Ok(Overtaken::By(latest)) => Some(latest),
-            Ok(Overtaken::Ended) | Err(_) => None,
+            Overtaken::By(latest) => Some(latest),
+            Overtaken::Ended | Overtaken::RotatedAway => None,
         }
     }
 
@@ -370,15 +375,14 @@ impl Commit<'_> {
     }
 
     /// The record of others, to merge over. One that can't be read has ended.
-    fn overtake(&self, live: &Live, token: &Token, record: &Record) -> Result<Overtaken, SessionError> {
-        let Some(contents) = self.worker.open(&live.key, record) else { return Ok(Overtaken::Ended) };
+    fn overtake(&self, live: &Live, token: &Token, record: &Record) -> Overtaken {
+        let Some(contents) = self.worker.open(&live.key, record) else { return Overtaken::Ended };
         if contents.secret_hash == live.contents.secret_hash {
             tracing::debug!(name: "session.conflict", id = %token.id(), "another request wrote meanwhile");
-            return Ok(Overtaken::By(Now { version: record.version, contents, first: false }));
+            return Overtaken::By(Now { version: record.version, contents, first: false });
         }
         tracing::debug!(name: "session.conflict", id = %token.id(), "its token was rotated away meanwhile");
-        // where all that was wanted was a new token, there is one
-        if self.changes.is_empty() { Ok(Overtaken::Ended) } else { Err(SessionError::RotatedAway) }
+        Overtaken::RotatedAway
     }
 
     /// The session ended meanwhile: a change and then the end is a valid order, a sign-in and then the end is not.
@@ -477,6 +481,7 @@ struct Now {
 enum Overtaken {
     By(Now),
     Ended,
+    RotatedAway,
 }
 
 enum Swapped {

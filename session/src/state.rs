@@ -17,6 +17,7 @@ use crate::{
     data::Guard,
     detached::Detached,
     error::{Chain, SessionError},
+    token::Id,
     worker::Worker,
 };
 
@@ -179,6 +180,7 @@ impl State {
     pub(crate) fn change(&self, name: &'static str, change: Change, before: &mut Snapshot) {
         let mut inner = self.inner.borrow_mut();
         if before.era != inner.era {
+            tracing::debug!(name: "session.dropped", field = name, "the session that it was read from has ended");
             return;
         }
         inner.rotate |= change.origin.field().is_some_and(|field| field.guard != Guard::None);
@@ -343,10 +345,23 @@ impl State {
             return;
         }
         let as_saved = inner.as_saved();
-        inner.saving = None;
+        let destroys = inner.saving.take().is_some_and(|flight| flight.destroys);
+        let before = inner.load.id();
         match outcome {
             Ok(committed) => inner.take(committed.clone()),
             Err(failed) => failed.before.iter().for_each(|before| inner.take(before.clone())),
+        }
+        let now = inner.load.id();
+        if before.is_some() && destroys == (now == before) {
+            inner.end();
+        }
+        if let (true, true, Err(failed)) = (destroys, now.is_some() && now == before, outcome) {
+            // what is to begin after the end must not change what did not end
+            if !inner.changes.is_empty() {
+                inner.discard();
+                inner.failure = Some(failed.error.clone());
+            }
+            return;
         }
         let Some(as_saved) = as_saved.filter(|_| !inner.changes.is_empty()) else { return };
         let (changes, now) = (inner.changes.clone(), inner.stored().cloned());
@@ -362,6 +377,14 @@ impl State {
 }
 
 impl Load {
+    /// Which session it came to.
+    fn id(&self) -> Option<Id> {
+        match self {
+            Self::Done(Some(live)) => Some(live.token.id()),
+            _ => None,
+        }
+    }
+
     /// A load under way, which is begun if none was; none if it is done.
     fn begin(&mut self, worker: &Arc<Worker>) -> Option<Loading> {
         if let Self::Presented(presented) = self {
@@ -376,6 +399,12 @@ impl Load {
 }
 
 impl Inner {
+    /// Makes void what was extracted from a session that turned out to be gone.
+    fn end(&mut self) {
+        self.eras = self.eras.wrapping_add(1);
+        *self.destroyed.as_mut().unwrap_or(&mut self.era) = self.eras;
+    }
+
     fn stored(&self) -> Option<&Arc<Live>> {
         let destroys = self.destroyed.is_some() || self.saving.as_ref().is_some_and(|flight| flight.destroys);
         match &self.load {
