@@ -7,33 +7,14 @@ use futures_util::future::Shared;
 
 use crate::{
     changes::{Changes, View},
-    cookie::Presented,
     error::{SessionError, StoreError, StoreErrorKind},
+    live::{Live, Loading, cookie_due, cookie_lifetime, deadline, expires_in, new_deadline, stored, touch_due},
     queue::{Place, Turn},
-    record::{self, Contents, NEVER},
+    record::{self, Contents},
     store::{Created, Record, Updated, Version},
     token::Token,
     worker::{Budget, Worker},
 };
-
-/// A live session, verified: the bearer of the token is who began it.
-#[derive(Clone)]
-pub(crate) struct Live {
-    pub(crate) token: Token,
-    pub(crate) contents: Contents,
-    /// Where it is stored.
-    key: String,
-    version: Version,
-    /// How long it had to live when it was loaded or written.
-    remaining: Duration,
-    /// Whether only an old key verified the cookie.
-    stale_key: bool,
-}
-
-/// What a load comes to: the live session, or an anonymous visitor.
-pub(crate) type Loaded = Result<Option<Arc<Live>>, SessionError>;
-/// A load that all who need it share, and that goes on when the one who began it is gone.
-pub(crate) type Loading = Shared<Pin<Box<dyn Future<Output = Loaded> + Send>>>;
 
 /// A commit under way, which the next one of the request waits for.
 pub(crate) type Saving = Shared<Pin<Box<dyn Future<Output = Outcome> + Send>>>;
@@ -61,11 +42,6 @@ impl Seen {
     pub(crate) fn view(&self) -> View<'_> {
         View { changes: &self.changes, ..stored(self.stored.as_ref()) }
     }
-}
-
-/// What is stored, without a change.
-pub(crate) fn stored(live: Option<&Arc<Live>>) -> View<'_> {
-    View::of(live.map(|live| &live.contents.fields))
 }
 
 /// All that a commit is to do.
@@ -103,31 +79,6 @@ pub(crate) enum CookieChange {
     /// This token, for so long; without a time until the browser ends.
     Set(Token, Option<Duration>),
     Remove,
-}
-
-/// Looks up the tokens of a request. Two that are live mean that somebody tossed a cookie in: then none counts.
-pub(crate) async fn load(worker: Arc<Worker>, presented: Vec<Presented>) -> Loaded {
-    let budget = worker.budget();
-    let mut found: Option<Live> = None;
-    for Presented { token, stale_key } in presented {
-        let key = token.id().key(&worker.core.config.key_prefix);
-        let Some(record) = worker.load(&key, budget).await.map_err(store_failed)? else { continue };
-        let Some(contents) = worker.open(&key, &record) else { continue };
-        if !token.verify(&contents.secret_hash) {
-            tracing::debug!(name: "session.rejected", id = %token.id(), "the token's secret is not the session's");
-            continue;
-        }
-        if deadline(&worker, &contents) <= worker.core.config.clock.now() {
-            tracing::debug!(name: "session.expired", id = %token.id(), "the absolute lifetime is over");
-            continue;
-        }
-        if found.is_some() {
-            tracing::warn!(name: "session.tossed", "a request brought two live sessions, and is taken for anonymous");
-            return Ok(None);
-        }
-        found = Some(Live { token, contents, key, version: record.version, remaining: record.expires_in, stale_key });
-    }
-    Ok(found.map(Arc::new))
 }
 
 /// Does what is planned.
@@ -179,22 +130,9 @@ async fn end(worker: &Worker, live: &Live, budget: Budget) -> Result<(), Session
         Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => delete().await,
         deleted => deleted,
     };
-    deleted.map_err(store_failed)?;
+    deleted?;
     tracing::debug!(name: "session.destroyed", id = %live.token.id());
     Ok(())
-}
-
-/// Whether a session that was only read is to be touched, or its cookie to be sent again.
-pub(crate) fn is_due(worker: &Worker, live: &Live) -> bool {
-    live.stale_key || touch_due(worker, live).is_some()
-}
-
-/// The new expiry of a session that was only read, at most once a tenth of the idle timeout.
-fn touch_due(worker: &Worker, live: &Live) -> Option<Duration> {
-    let config = &worker.core.config;
-    let wanted = expires_in(worker, deadline(worker, &live.contents));
-    let gained = wanted.saturating_sub(live.remaining);
-    (config.refresh && !gained.is_zero() && gained >= config.idle_timeout / 10).then_some(wanted)
 }
 
 struct Commit<'a> {
@@ -214,7 +152,7 @@ impl Commit<'_> {
         }
         let config = &self.worker.core.config;
         let created = config.clock.now();
-        let deadline = config.absolute_lifetime.map_or(NEVER, |lifetime| later(created, lifetime));
+        let deadline = new_deadline(self.worker);
         let none = crate::fields::Fields::default();
         let edits = self.changes.edits(&none);
         // an id that is taken is a matter of 128 random bits: once is a wonder, twice is a broken store
@@ -223,7 +161,7 @@ impl Commit<'_> {
             let written = self.encode(&token, created, deadline, &none.edited(&edits))?;
             if self.put_new(&written).await? {
                 tracing::debug!(name: "session.created", id = %token.id());
-                let cookie = CookieChange::Set(token.clone(), self.cookie_lifetime(deadline));
+                let cookie = CookieChange::Set(token.clone(), cookie_lifetime(self.worker, deadline));
                 return Ok(Committed { live: Some(Arc::new(written.live(token)?)), cookie });
             }
         }
@@ -237,16 +175,14 @@ impl Commit<'_> {
         let create = || self.worker.create(&written.key, &written.record, self.budget);
         match create().await {
             Ok(created) => Ok(created == Created::Created),
-            Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => {
-                match create().await.map_err(store_failed)? {
-                    Created::Created => Ok(true),
-                    Created::Taken => {
-                        let stored = self.worker.load(&written.key, self.budget).await.map_err(store_failed)?;
-                        Ok(stored.is_some_and(|stored| stored.version == written.record.version))
-                    }
+            Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => match create().await? {
+                Created::Created => Ok(true),
+                Created::Taken => {
+                    let stored = self.worker.load(&written.key, self.budget).await?;
+                    Ok(stored.is_some_and(|stored| stored.version == written.record.version))
                 }
-            }
-            Err(error) => Err(store_failed(error)),
+            },
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -340,7 +276,7 @@ impl Commit<'_> {
         let (mut created, mut deadline) = (now.contents.created, deadline(self.worker, &now.contents));
         if self.changes.changes_owner(loaded) {
             created = config.clock.now();
-            deadline = config.absolute_lifetime.map_or(NEVER, |lifetime| later(created, lifetime));
+            deadline = new_deadline(self.worker);
         }
         self.encode(token, created, deadline, &current.edited(&edits)).map(Some)
     }
@@ -358,7 +294,7 @@ impl Commit<'_> {
             Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => (update().await, Some(error)),
             answer => (answer, None),
         };
-        match answer.map_err(store_failed)? {
+        match answer? {
             Updated::Done => Ok(Swapped::Done),
             Updated::Gone => Ok(Swapped::Gone),
             Updated::Conflict(now) if now.version == written.record.version => Ok(Swapped::Done),
@@ -398,7 +334,7 @@ impl Commit<'_> {
         let deadline = written.deadline;
         let cookie = if rotate {
             tracing::debug!(name: "session.rotated", id = %token.id());
-            CookieChange::Set(token.clone(), self.cookie_lifetime(deadline))
+            CookieChange::Set(token.clone(), cookie_lifetime(self.worker, deadline))
         } else {
             self.cookie_again(live)
         };
@@ -424,12 +360,9 @@ impl Commit<'_> {
 
     /// The cookie that the visitor has, where it must be sent again: signed by an old key, or half of its days over.
     fn cookie_again(&self, live: &Live) -> CookieChange {
-        let config = &self.worker.core.config;
-        let deadline = deadline(self.worker, &live.contents);
-        let age = config.clock.now().saturating_sub(live.contents.created);
-        let half_over = deadline == NEVER && config.permanent && age > crate::clock::millis(COOKIE_DAYS / 2);
-        if self.can_set_cookie && (live.stale_key || half_over) {
-            CookieChange::Set(live.token.clone(), self.cookie_lifetime(deadline))
+        if self.can_set_cookie && (live.stale_key || cookie_due(self.worker, live)) {
+            let deadline = deadline(self.worker, &live.contents);
+            CookieChange::Set(live.token.clone(), cookie_lifetime(self.worker, deadline))
         } else {
             CookieChange::Keep
         }
@@ -456,19 +389,10 @@ impl Commit<'_> {
         Ok(Written { key, record, plain, deadline })
     }
 
-    fn cookie_lifetime(&self, deadline: u64) -> Option<Duration> {
-        let config = &self.worker.core.config;
-        let left = Duration::from_millis(deadline.saturating_sub(config.clock.now()));
-        config.permanent.then(|| left.min(COOKIE_DAYS))
-    }
-
     async fn in_time<T>(&self, waiting: impl Future<Output = T>) -> Result<T, SessionError> {
         tokio::time::timeout_at(self.budget.until(), waiting).await.map_err(|_| SessionError::BudgetSpent)
     }
 }
-
-/// The longest that browsers keep a cookie (RFC 6265bis, section 5.5).
-const COOKIE_DAYS: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// What is in the store now, as far as is known.
 struct Now {
@@ -507,31 +431,8 @@ impl Written {
     }
 }
 
-/// When a session ends, whatever its use: as it was begun, or earlier by the settings of today.
-fn deadline(worker: &Worker, contents: &Contents) -> u64 {
-    let today = worker.core.config.absolute_lifetime.map_or(NEVER, |lifetime| later(contents.created, lifetime));
-    contents.deadline.min(today)
-}
-
-/// How long a record lives that is written now: the earlier of idle timeout and deadline.
-fn expires_in(worker: &Worker, deadline: u64) -> Duration {
-    let config = &worker.core.config;
-    config.idle_timeout.min(Duration::from_millis(deadline.saturating_sub(config.clock.now())))
-}
-
-fn later(from: u64, by: Duration) -> u64 {
-    from.saturating_add(crate::clock::millis(by))
-}
-
 /// Waits a random while, longer with each try.
 async fn pause(tries: u32) {
     let most = 1_u64 << tries.min(5);
     tokio::time::sleep(Duration::from_micros(rand::random_range(0..most * 1000))).await;
-}
-
-fn store_failed(error: StoreError) -> SessionError {
-    match error.kind() {
-        StoreErrorKind::OutcomeUnknown => SessionError::OutcomeUnknown(error),
-        _ => SessionError::Store(error),
-    }
 }

@@ -131,6 +131,15 @@ impl Error for SessionError {
     }
 }
 
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        match error.kind() {
+            StoreErrorKind::OutcomeUnknown => Self::OutcomeUnknown(error),
+            _ => Self::Store(error),
+        }
+    }
+}
+
 impl ResponseError for SessionError {
     fn status_code(&self) -> StatusCode {
         match self {

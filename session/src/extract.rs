@@ -14,9 +14,9 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
 use crate::{
     changes::{Base, Change, Origin},
-    commit::Loading,
     data::{Decoder, EncodeError, Field, Missing, Schema, SessionData},
     error::SessionError,
+    live::Loading,
     registry,
     state::{Snapshot, State},
 };

@@ -60,6 +60,7 @@ mod extract;
 mod fields;
 mod handle;
 mod json;
+mod live;
 mod merge;
 mod middleware;
 mod queue;

@@ -12,11 +12,12 @@ use futures_util::FutureExt;
 
 use crate::{
     changes::{Change, Changes, View, carry},
-    commit::{self, Committed, CookieChange, Known, Live, Loaded, Loading, Outcome, Plan, Saving, Seen, stored},
+    commit::{self, Committed, CookieChange, Known, Outcome, Plan, Saving, Seen},
     cookie::Presented,
     data::Guard,
     detached::Detached,
     error::{Chain, SessionError},
+    live::{self, Live, Loaded, Loading, stored},
     token::Id,
     worker::Worker,
 };
@@ -312,7 +313,7 @@ impl State {
                 inner.discard();
                 return Err(error);
             }
-            (Load::Done(Some(live)), _) if idle && !commit::is_due(&self.worker, live) => return Ok(None),
+            (Load::Done(Some(live)), _) if idle && !live::is_due(&self.worker, live) => return Ok(None),
             (Load::Done(Some(live)), _) => Known::Loaded(Some(live.clone())),
             _ if idle => return Ok(None),
             (load, _) => load.begin(&self.worker).map_or(Known::Loaded(None), Known::Loading),
@@ -389,7 +390,7 @@ impl Load {
     fn begin(&mut self, worker: &Arc<Worker>) -> Option<Loading> {
         if let Self::Presented(presented) = self {
             let presented = std::mem::take(presented);
-            *self = Self::Running(commit::load(worker.clone(), presented).boxed().shared());
+            *self = Self::Running(live::load(worker.clone(), presented).boxed().shared());
         }
         match self {
             Self::Running(loading) => Some(loading.clone()),

@@ -1,0 +1,117 @@
+//! A live session: found by the token that a request brought, and how long it lives.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use futures_util::future::Shared;
+
+use crate::{
+    changes::View,
+    clock::millis,
+    cookie::Presented,
+    error::SessionError,
+    record::{Contents, NEVER},
+    store::Version,
+    token::Token,
+    worker::Worker,
+};
+
+/// A live session, verified: the bearer of the token is who began it.
+#[derive(Clone)]
+pub(crate) struct Live {
+    pub(crate) token: Token,
+    pub(crate) contents: Contents,
+    /// Where it is stored.
+    pub(crate) key: String,
+    pub(crate) version: Version,
+    /// How long it had to live when it was loaded or written.
+    pub(crate) remaining: Duration,
+    /// Whether only an old key verified the cookie.
+    pub(crate) stale_key: bool,
+}
+
+/// What a load comes to: the live session, or an anonymous visitor.
+pub(crate) type Loaded = Result<Option<Arc<Live>>, SessionError>;
+/// A load that all who need it share, and that goes on when the one who began it is gone.
+pub(crate) type Loading = Shared<Pin<Box<dyn Future<Output = Loaded> + Send>>>;
+
+/// Looks up the tokens of a request. Two that are live mean that somebody tossed a cookie in: then none counts.
+pub(crate) async fn load(worker: Arc<Worker>, presented: Vec<Presented>) -> Loaded {
+    let budget = worker.budget();
+    let mut found: Option<Live> = None;
+    for Presented { token, stale_key } in presented {
+        let key = token.id().key(&worker.core.config.key_prefix);
+        let Some(record) = worker.load(&key, budget).await? else { continue };
+        let Some(contents) = worker.open(&key, &record) else { continue };
+        if !token.verify(&contents.secret_hash) {
+            tracing::debug!(name: "session.rejected", id = %token.id(), "the token's secret is not the session's");
+            continue;
+        }
+        if deadline(&worker, &contents) <= worker.core.config.clock.now() {
+            tracing::debug!(name: "session.expired", id = %token.id(), "the absolute lifetime is over");
+            continue;
+        }
+        if found.is_some() {
+            tracing::warn!(name: "session.tossed", "a request brought two live sessions, and is taken for anonymous");
+            return Ok(None);
+        }
+        found = Some(Live { token, contents, key, version: record.version, remaining: record.expires_in, stale_key });
+    }
+    Ok(found.map(Arc::new))
+}
+
+/// Whether a session that was only read is to be touched, or its cookie to be sent again.
+pub(crate) fn is_due(worker: &Worker, live: &Live) -> bool {
+    live.stale_key || touch_due(worker, live).is_some()
+}
+
+/// The new expiry of a session that was only read, at most once a tenth of the idle timeout.
+pub(crate) fn touch_due(worker: &Worker, live: &Live) -> Option<Duration> {
+    let config = &worker.core.config;
+    let wanted = expires_in(worker, deadline(worker, &live.contents));
+    let gained = wanted.saturating_sub(live.remaining);
+    (config.refresh && !gained.is_zero() && gained >= config.idle_timeout / 10).then_some(wanted)
+}
+
+/// When a session ends, whatever its use: as it was begun, or earlier by the settings of today.
+pub(crate) fn deadline(worker: &Worker, contents: &Contents) -> u64 {
+    let today = worker.core.config.absolute_lifetime.map_or(NEVER, |lifetime| later(contents.created, lifetime));
+    contents.deadline.min(today)
+}
+
+/// How long a record lives that is written now: the earlier of idle timeout and deadline.
+pub(crate) fn expires_in(worker: &Worker, deadline: u64) -> Duration {
+    let config = &worker.core.config;
+    config.idle_timeout.min(Duration::from_millis(deadline.saturating_sub(config.clock.now())))
+}
+
+/// When a session ends that begins now.
+pub(crate) fn new_deadline(worker: &Worker) -> u64 {
+    let config = &worker.core.config;
+    config.absolute_lifetime.map_or(NEVER, |lifetime| later(config.clock.now(), lifetime))
+}
+
+/// How long a cookie lives that is sent now; without a time until the browser ends.
+pub(crate) fn cookie_lifetime(worker: &Worker, deadline: u64) -> Option<Duration> {
+    let config = &worker.core.config;
+    let left = Duration::from_millis(deadline.saturating_sub(config.clock.now()));
+    config.permanent.then(|| left.min(COOKIE_DAYS))
+}
+
+/// Whether half of the days are over that a browser keeps a cookie whose session has no absolute lifetime.
+pub(crate) fn cookie_due(worker: &Worker, live: &Live) -> bool {
+    let config = &worker.core.config;
+    let age = config.clock.now().saturating_sub(live.contents.created);
+    config.permanent && deadline(worker, &live.contents) == NEVER && age > millis(COOKIE_DAYS / 2)
+}
+
+/// What is stored, without a change.
+pub(crate) fn stored(live: Option<&Arc<Live>>) -> View<'_> {
+    View::of(live.map(|live| &live.contents.fields))
+}
+
+/// The longest that browsers keep a cookie (RFC 6265bis, section 5.5).
+const COOKIE_DAYS: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+fn later(from: u64, by: Duration) -> u64 {
+    from.saturating_add(millis(by))
+}
