@@ -1,6 +1,6 @@
 //! [`SessionData`]: what the derive fills in, and what it fills it in with.
 
-use std::{cell::Cell, collections::BTreeMap};
+use std::{cell::Cell, collections::BTreeMap, fmt};
 
 use serde::de::{DeserializeOwned, Visitor};
 use serde_json::value::RawValue;
@@ -137,8 +137,8 @@ enum Source<'a> {
     Object { field: &'static str, entries: BTreeMap<String, &'a RawValue> },
 }
 
-impl std::fmt::Debug for Source<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Source<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Fields(_) => "Fields",
             Self::Object { .. } => "Object",
@@ -217,7 +217,6 @@ impl<'a> Decoder<'a> {
 }
 
 /// Writes the object that a unit is stored as, entry by entry.
-#[derive(Debug)]
 pub struct UnitEncoder<'a> {
     out: &'a mut Vec<u8>,
     empty: bool,
@@ -244,6 +243,12 @@ impl<'a> UnitEncoder<'a> {
     /// Ends the object.
     pub fn end(self) {
         self.out.push(b'}');
+    }
+}
+
+impl fmt::Debug for UnitEncoder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnitEncoder").finish_non_exhaustive()
     }
 }
 

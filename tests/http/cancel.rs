@@ -91,6 +91,16 @@ fn waiting(app: &mut ServiceConfig) {
             session.set("big", &"x".repeat(300 << 10)).map(|()| "set")
         }),
     )
+    .route(
+        "/leave-save-nan",
+        get().to(async |session: SessionHandle, mut cart: Session<Cart>, steps: Data<Steps>| {
+            session.rotate();
+            assert!(session.save().now_or_never().is_none(), "the test holds it");
+            steps.entered.add_permits(1);
+            cart.ratio = f64::NAN;
+            "written"
+        }),
+    )
     // the answer is gone when its body is
     .route(
         "/leaving/push",
@@ -204,14 +214,16 @@ async fn a_handler_that_panics_leaves_the_record() {
 /// L8, H5: a save that its handler did not wait for is done all the same, and the visitor needs the token that came of it.
 #[tokio::test]
 async fn the_token_of_a_save_that_was_left_is_sent_though_the_rest_fails() {
-    let case = Case::begun().await;
-    let old = case.bare.browser.cookie(NAME);
-    let gate = case.faults.hold(Operation::Update);
-    let request = case.bare.browser.begin("GET", "/leave-save", &[], "").await;
-    reached(&case.steps.entered).await;
-    gate.open();
-    let response = request.finish().await.unwrap();
-    assert_eq!((response.status, response.set_cookies().len()), (500, 1));
-    assert_ne!(case.bare.browser.cookie(NAME), old);
-    assert_eq!(case.bare.browser.get("/read").await.body, "[1]");
+    for path in ["/leave-save", "/leave-save-nan"] {
+        let case = Case::begun().await;
+        let old = case.bare.browser.cookie(NAME);
+        let gate = case.faults.hold(Operation::Update);
+        let request = case.bare.browser.begin("GET", path, &[], "").await;
+        reached(&case.steps.entered).await;
+        gate.open();
+        let response = request.finish().await.unwrap();
+        assert_eq!((response.status, response.set_cookies().len()), (500, 1), "{path}");
+        assert_ne!(case.bare.browser.cookie(NAME), old, "{path}");
+        assert_eq!(case.bare.browser.get("/read").await.body, "[1]", "{path}");
+    }
 }

@@ -17,7 +17,7 @@ use futures_util::stream;
 pub(crate) struct Cart {
     pub(crate) items: Vec<u32>,
     text: String,
-    ratio: f64,
+    pub(crate) ratio: f64,
     #[session(merge = "add")]
     points: u8,
     #[session(merge = "reject")]
