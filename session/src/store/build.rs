@@ -135,7 +135,9 @@ fn missing(kind: StoreKind) -> ConfigError {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-    use super::{StoreSettings, Url};
+    #[cfg(feature = "redis")]
+    use super::StoreSettings;
+    use super::Url;
     #[cfg(all(feature = "memory", feature = "filesystem"))]
     use crate::config::SessionConfig;
 
@@ -165,6 +167,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "redis")]
     #[test]
     fn host_and_port_make_the_redis_url() {
         let of = |host: &str| StoreSettings { redis_host: host.to_owned(), ..StoreSettings::default() }.redis_url();

@@ -276,7 +276,8 @@ impl Inner {
                 }
             }
             let except = (index == written).then_some(except);
-            let removed = self.shard(index, |shard| shard.remove_soonest(except));
+            // another thread may have removed it meanwhile, and what is first there now need not be first of all
+            let removed = self.shard(index, |shard| shard.remove_soonest(first, except));
             live += u64::from(removed.is_some_and(|place| now <= place.deadline));
         }
         if live > 0 && self.warning.is_due(self.now()) {

@@ -120,15 +120,18 @@ impl Shard {
     pub(super) fn remove_expired(&mut self, limit: u64, now: u64) -> u64 {
         let mut removed = 0;
         while removed < limit && self.soonest() < now {
-            self.remove_soonest(None);
+            self.remove_soonest(now, None);
             removed += 1;
         }
         removed
     }
 
-    /// Removes the record that expires first, leaving out the one at `except`; its place.
-    pub(super) fn remove_soonest(&mut self, except: Option<Place>) -> Option<Place> {
+    /// Removes the record that expires first, leaving out the one at `except`, if that is by `deadline`; its place.
+    pub(super) fn remove_soonest(&mut self, deadline: u64, except: Option<Place>) -> Option<Place> {
         let (place, key) = self.order.iter().find(|(place, _)| Some(**place) != except)?;
+        if place.deadline > deadline {
+            return None;
+        }
         let (place, key) = (*place, Arc::clone(key));
         self.remove(&key);
         Some(place)
