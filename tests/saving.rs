@@ -53,7 +53,33 @@ async fn extract<T: FromRequest<Error = SessionError>>(request: &HttpRequest) ->
     T::extract(request).await
 }
 
+#[derive(Default, Session)]
+#[session(default)]
+struct Seat {
+    #[session(merge = "reject")]
+    number: u32,
+}
+
 fn routes(app: &mut ServiceConfig) {
+    app.route(
+        "/seat/{n}",
+        get().to(async |mut seat: Session<Seat>, n: Path<u32>| {
+            seat.number = *n;
+            "taken"
+        }),
+    )
+    .route("/seat", get().to(async |seat: Session<Seat>| seat.number.to_string()))
+    .route(
+        "/told",
+        get().to(async |mut seat: Session<Seat>| {
+            seat.number += 1;
+            match seat.save().await {
+                Ok(()) => "saved",
+                Err(SessionError::OutcomeUnknown(_)) => "unknown",
+                Err(_) => "failed",
+            }
+        }),
+    );
     app.route("/cart", get().to(async |cart: Session<Cart>| format!("{:?} {}", cart.items, cart.total)))
         .route(
             "/item/{n}",
@@ -525,6 +551,53 @@ async fn requests_in_conflict_on_one_worker_do_not_hide_a_rotation_on_another() 
     assert_eq!(second.await.unwrap().status, 409, "its token was rotated away");
     assert_eq!(third.await.unwrap().status, 200, "and this one's was not");
     assert_eq!(app.ok("/cart").await, "[] 107");
+}
+
+#[tokio::test]
+async fn a_field_is_rejected_for_what_others_changed_and_not_for_what_was_before_them() {
+    let app = App::begun().await;
+    let other = start(&app.fault, &app.clock);
+    let elsewhere = app.browser.at(other.address);
+
+    let [first_1, second_1] = [(); 2].map(|()| app.fault.hold(Operation::Update));
+    let first = send(&app.browser, "/add/1");
+    first_1.arrived(1).await;
+    let second = send(&app.browser, "/seat/9");
+    second_1.arrived(1).await;
+    ok(&elsewhere, "/add/1").await;
+    let [first_2, second_2] = [(); 2].map(|()| app.fault.hold(Operation::Update));
+    first_1.open();
+    first_2.arrived(1).await;
+    second_1.open();
+    first_2.open();
+    assert_eq!(first.await.unwrap().status, 200);
+    second_2.arrived(1).await;
+
+    ok(&elsewhere, "/seat/3").await;
+    let loads = app.spy.log().iter().filter(|operation| **operation == "load").count();
+    let third = send(&app.browser, "/seat/4");
+    while app.spy.log().iter().filter(|operation| **operation == "load").count() == loads {
+        tokio::task::yield_now().await;
+    }
+    // it waits behind the second by the time that the worker serves another
+    app.ok("/ok").await;
+    second_2.open();
+    assert_eq!(second.await.unwrap().status, 409, "the seat was taken meanwhile");
+    assert_eq!(third.await.unwrap().status, 200, "and this one came after that");
+    assert_eq!(app.ok("/seat").await, "4");
+}
+
+/// L9
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_stays_in_doubt_when_the_second_try_is_refused() {
+    for (operation, begun) in [(Operation::Create, false), (Operation::Update, true)] {
+        let app = if begun { App::begun().await } else { App::new() };
+        app.fault.next(operation, 1, Fault::LostAnswer);
+        app.fault.next(operation, 1, Fault::Unavailable);
+        assert_eq!(app.ok("/told").await, "unknown", "{operation:?}");
+        app.fault.next(operation, 1, Fault::Unavailable);
+        assert_eq!(app.ok("/told").await, "failed", "{operation:?}");
+    }
 }
 
 #[tokio::test]

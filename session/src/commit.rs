@@ -175,13 +175,15 @@ impl Commit<'_> {
         let create = || self.worker.create(&written.key, &written.record, self.budget);
         match create().await {
             Ok(created) => Ok(created == Created::Created),
-            Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => match create().await? {
-                Created::Created => Ok(true),
-                Created::Taken => {
-                    let stored = self.worker.load(&written.key, self.budget).await?;
-                    Ok(stored.is_some_and(|stored| stored.version == written.record.version))
+            Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => {
+                match still_in_doubt(create().await, Some(&error))? {
+                    Created::Created => Ok(true),
+                    Created::Taken => {
+                        let stored = still_in_doubt(self.worker.load(&written.key, self.budget).await, Some(&error))?;
+                        Ok(stored.is_some_and(|stored| stored.version == written.record.version))
+                    }
                 }
-            },
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -203,58 +205,38 @@ impl Commit<'_> {
         }
         let mut now = Now { version: live.version, contents: live.contents.clone(), first: true };
         let mut turn = self.turn(self.worker.queue.join_existing(token.id())).await?;
-        if let Some(latest) = self.latest(&live, &token, turn.as_ref()) {
-            now = latest;
-        }
         for tries in 0.. {
             let Some(written) = self.write_over(&live, &now, &token, rotate)? else { return self.refresh(live).await };
             let current = match self.swap(&written, &now.version, rotate, &token).await? {
-                Swapped::Done => {
-                    if let Some(turn) = &turn {
-                        turn.leave(&written.record);
-                    }
-                    return self.written(&live, written, token, rotate);
-                }
+                Swapped::Done => return self.written(&live, written, token, rotate),
                 Swapped::Gone => return self.ended(rotate),
                 Swapped::Conflict(current) => current,
             };
-            let mut latest = None;
             if turn.is_none() {
-                // whoever has the turn goes on from where the one before stopped, and asks the store only once
                 turn = self.turn(self.worker.queue.join(token.id())).await?;
-                latest = self.latest(&live, &token, turn.as_ref());
-            } else {
+            }
+            // the first conflicts are with what was written before the turn came, and later ones with other workers
+            if tries > 1 {
                 self.in_time(pause(tries)).await?;
             }
-            now = match latest {
-                Some(latest) => latest,
-                None => match self.overtake(&live, &token, &current) {
-                    Overtaken::By(newer) => newer,
-                    Overtaken::Ended => return self.ended(rotate),
-                    // where all that was wanted was a new token, there is one; what is wanted later will meet it again
-                    Overtaken::RotatedAway if self.changes.is_empty() => {
-                        return Ok(Committed { live: Some(live), cookie: CookieChange::Keep });
-                    }
-                    Overtaken::RotatedAway => return Err(SessionError::RotatedAway),
-                },
+            now = match self.overtake(&live, &token, &current) {
+                Overtaken::By(newer) => newer,
+                Overtaken::Ended => return self.ended(rotate),
+                // where all that was wanted was a new token, there is one; what is wanted later will meet it again
+                Overtaken::RotatedAway if self.changes.is_empty() => {
+                    return Ok(Committed { live: Some(live), cookie: CookieChange::Keep });
+                }
+                Overtaken::RotatedAway => return Err(SessionError::RotatedAway),
             };
         }
         Err(SessionError::BudgetSpent)
     }
 
+    /// Waits for the turn, where there is a place in a lane.
     async fn turn(&self, place: Option<Place>) -> Result<Option<Turn>, SessionError> {
         match place {
             Some(place) => self.in_time(place.turn()).await,
             None => Ok(None),
-        }
-    }
-
-    /// What the last one of this worker wrote, if it can be written over. It knows nothing of other workers: that the
-    /// session has ended or was rotated is for the store to say.
-    fn latest(&self, live: &Live, token: &Token, turn: Option<&Turn>) -> Option<Now> {
-        match self.overtake(live, token, &turn?.latest()?) {
-            Overtaken::By(latest) => Some(latest),
-            Overtaken::Ended | Overtaken::RotatedAway => None,
         }
     }
 
@@ -294,7 +276,7 @@ impl Commit<'_> {
             Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => (update().await, Some(error)),
             answer => (answer, None),
         };
-        match answer? {
+        match still_in_doubt(answer, in_doubt.as_ref())? {
             Updated::Done => Ok(Swapped::Done),
             Updated::Gone => Ok(Swapped::Gone),
             Updated::Conflict(now) if now.version == written.record.version => Ok(Swapped::Done),
@@ -429,6 +411,11 @@ impl Written {
         let Record { version, expires_in: remaining, .. } = self.record;
         Ok(Live { token, contents, key: self.key, version, remaining, stale_key: false })
     }
+}
+
+/// The answer to a second try, which where it fails settles nothing of the first.
+fn still_in_doubt<T>(answer: Result<T, StoreError>, first: Option<&StoreError>) -> Result<T, SessionError> {
+    answer.map_err(|error| first.cloned().map_or_else(|| error.into(), SessionError::OutcomeUnknown))
 }
 
 /// Waits a random while, longer with each try.
