@@ -11,6 +11,10 @@ use crate::{
 
 /// The field that names the session's owner. No name that a program gives begins with a dot.
 pub(crate) const OWNER: &str = ".owner";
+/// The field that says when the session's bearer last proved who that is, in milliseconds since the epoch.
+pub(crate) const AUTHENTICATED: &str = ".authenticated";
+/// The field that says what the session is called in lists.
+pub(crate) const LABEL: &str = ".label";
 
 /// The changes of a request that are not written yet.
 #[derive(Clone, Default)]
@@ -199,6 +203,22 @@ impl Changes {
     pub(crate) fn changes_owner(&self, stored: View<'_>) -> bool {
         let new = self.entries.get(OWNER).and_then(|owner| owner.mine.as_deref());
         matches!((stored.get(OWNER), new), (Some(old), Some(new)) if !merge::same(old, new))
+    }
+
+    /// The user whom these changes sign in; none if the session is that user's already.
+    pub(crate) fn signs_in(&self, stored: View<'_>) -> Option<&str> {
+        let new = self.entries.get(OWNER)?.mine.as_deref()?;
+        (!stored.get(OWNER).is_some_and(|old| merge::same(old, new))).then_some(new)
+    }
+
+    /// Whether with these changes the session's bearer proves who that is: signs in, or signs in again as the same.
+    pub(crate) fn authenticates(&self, stored: View<'_>) -> bool {
+        let is_insert = |change: &Change| match change.origin {
+            Origin::Whole(field) => field.guard == Guard::Owner,
+            Origin::Changed(..) | Origin::Named(_) => false,
+        };
+        let is_owned = self.entries.get(OWNER).is_some_and(|owner| owner.mine.is_some());
+        is_owned && (self.signs_in(stored).is_some() || self.entries.values().any(is_insert))
     }
 
     /// These changes with later ones over them, to look at.

@@ -1,19 +1,23 @@
 //! What is sent to the store when the handler has answered: futures that own their data and outlive the request.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::Shared;
 
 use crate::{
-    changes::{Changes, View},
+    changes::{AUTHENTICATED, Changes, View},
+    end,
     error::{SessionError, StoreError, StoreErrorKind},
     live::{Live, Loading, cookie_due, cookie_lifetime, deadline, expires_in, new_deadline, stored, touch_due},
+    owner::Entry,
     queue::{Place, Turn},
     record::{self, Contents},
-    store::{Created, Record, Updated, Version},
+    sign_in::sign_in,
+    store::{Record, Version},
     token::Token,
     worker::{Budget, Worker},
+    write::{self, Swapped},
 };
 
 /// A commit under way, which the next one of the request waits for.
@@ -99,9 +103,10 @@ pub(crate) async fn commit(plan: Plan) -> Outcome {
     }
     let budget = worker.budget();
     if destroy && let Some(live) = &before.live {
-        if let Err(error) = end(&worker, live, budget).await {
+        if let Err(error) = end::destroy(&worker, live, budget).await {
             return Err(Failed { error, before: Some(before) });
         }
+        tracing::debug!(name: "session.destroyed", id = %live.token.id());
         before = Committed { live: None, cookie: CookieChange::Remove };
     } else if let Some(seen) = seen {
         match changes.rebased(seen.view(), stored(before.live.as_ref())) {
@@ -120,19 +125,6 @@ pub(crate) async fn commit(plan: Plan) -> Outcome {
         Ok(committed) => Ok(committed),
         Err(error) => Err(Failed { error, before: Some(before) }),
     }
-}
-
-/// Destroys a session.
-async fn end(worker: &Worker, live: &Live, budget: Budget) -> Result<(), SessionError> {
-    let delete = || worker.delete(&live.key, budget);
-    let deleted = match delete().await {
-        // to delete twice is to delete once
-        Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => delete().await,
-        deleted => deleted,
-    };
-    deleted?;
-    tracing::debug!(name: "session.destroyed", id = %live.token.id());
-    Ok(())
 }
 
 struct Commit<'a> {
@@ -154,38 +146,32 @@ impl Commit<'_> {
         let created = config.clock.now();
         let deadline = new_deadline(self.worker);
         let none = crate::fields::Fields::default();
-        let edits = self.changes.edits(&none);
+        let stamp = self.changes.authenticates(View::of(None)).then(|| created.to_string());
+        let mut edits = self.changes.edits(&none);
+        edits.extend(stamp.as_deref().map(|stamp| (AUTHENTICATED, Some(stamp))));
+        let owner = self.changes.signs_in(View::of(None));
         // an id that is taken is a matter of 128 random bits: once is a wonder, twice is a broken store
         for _ in 0..2 {
             let token = Token::new(config.id_length);
             let written = self.encode(&token, created, deadline, &none.edited(&edits))?;
-            if self.put_new(&written).await? {
+            if let Some(owner) = owner {
+                let entry = Entry { id: token.id(), at: created };
+                sign_in(self.worker, owner, entry, deadline, self.budget).await?;
+            }
+            if write::create(self.worker, &written.key, &written.record, self.budget).await? {
                 tracing::debug!(name: "session.created", id = %token.id());
                 let cookie = CookieChange::Set(token.clone(), cookie_lifetime(self.worker, deadline));
                 return Ok(Committed { live: Some(Arc::new(written.live(token)?)), cookie });
+            }
+            // the user's sessions were ended meanwhile, this one among them
+            if owner.is_some() {
+                return Err(SessionError::Ended);
             }
         }
         Err(SessionError::Store(StoreError::new(
             StoreErrorKind::Protocol,
             "the store says that every new key is taken",
         )))
-    }
-
-    async fn put_new(&self, written: &Written) -> Result<bool, SessionError> {
-        let create = || self.worker.create(&written.key, &written.record, self.budget);
-        match create().await {
-            Ok(created) => Ok(created == Created::Created),
-            Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => {
-                match still_in_doubt(create().await, Some(&error))? {
-                    Created::Created => Ok(true),
-                    Created::Taken => {
-                        let stored = still_in_doubt(self.worker.load(&written.key, self.budget).await, Some(&error))?;
-                        Ok(stored.is_some_and(|stored| stored.version == written.record.version))
-                    }
-                }
-            }
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Writes the changes over the session, merged over what others wrote meanwhile.
@@ -203,21 +189,24 @@ impl Commit<'_> {
         if rotate {
             token = live.token.rotated(self.worker.core.config.id_length);
         }
+        let at = self.sign_in(&live).await?;
         let mut now = Now { version: live.version, contents: live.contents.clone(), first: true };
         let mut turn = self.turn(self.worker.queue.join_existing(token.id())).await?;
         for tries in 0.. {
-            let Some(written) = self.write_over(&live, &now, &token, rotate)? else { return self.refresh(live).await };
+            let Some(written) = self.write_over(&live, &now, &token, rotate, at)? else {
+                return self.refresh(live).await;
+            };
             let current = match self.swap(&written, &now.version, rotate, &token).await? {
                 Swapped::Done => return self.written(&live, written, token, rotate),
                 Swapped::Gone => return self.ended(rotate),
-                Swapped::Conflict(current) => current,
+                Swapped::Conflict(current) | Swapped::InDoubt(current, _) => current,
             };
             if turn.is_none() {
                 turn = self.turn(self.worker.queue.join(token.id())).await?;
             }
             // the first conflicts are with what was written before the turn came, and later ones with other workers
             if tries > 1 {
-                self.in_time(pause(tries)).await?;
+                self.budget.pause(tries).await?;
             }
             now = match self.overtake(&live, &token, &current) {
                 Overtaken::By(newer) => newer,
@@ -232,17 +221,49 @@ impl Commit<'_> {
         Err(SessionError::BudgetSpent)
     }
 
+    /// Notes with the user whom the changes sign in that this session is to be theirs; says when that was.
+    async fn sign_in(&self, live: &Live) -> Result<Option<u64>, SessionError> {
+        let loaded = stored_fields(live);
+        if !self.changes.authenticates(loaded) {
+            return Ok(None);
+        }
+        // later than any sign-in before, whatever the clocks of two servers say
+        let before = end::authenticated(&live.contents).map_or(0, |at| at.saturating_add(1));
+        let at = self.worker.core.config.clock.now().max(before);
+        if let Some(owner) = self.changes.signs_in(loaded) {
+            let entry = Entry { id: live.token.id(), at };
+            sign_in(self.worker, owner, entry, self.deadline(live, &live.contents), self.budget).await?;
+        }
+        Ok(Some(at))
+    }
+
+    /// When a session ends that these changes are written over: a new owner's begins anew.
+    fn deadline(&self, live: &Live, contents: &Contents) -> u64 {
+        if self.changes.changes_owner(stored_fields(live)) {
+            new_deadline(self.worker)
+        } else {
+            deadline(self.worker, contents)
+        }
+    }
+
     /// Waits for the turn, where there is a place in a lane.
     async fn turn(&self, place: Option<Place>) -> Result<Option<Turn>, SessionError> {
         match place {
-            Some(place) => self.in_time(place.turn()).await,
+            Some(place) => self.budget.in_time(place.turn()).await,
             None => Ok(None),
         }
     }
 
     /// The bytes to write over what is there now; none if the changes come to nothing.
-    fn write_over(&self, live: &Live, now: &Now, token: &Token, rotate: bool) -> Result<Option<Written>, SessionError> {
-        let (loaded, current) = (View::of(Some(&live.contents.fields)), &now.contents.fields);
+    fn write_over(
+        &self,
+        live: &Live,
+        now: &Now,
+        token: &Token,
+        rotate: bool,
+        authenticated: Option<u64>,
+    ) -> Result<Option<Written>, SessionError> {
+        let (loaded, current) = (stored_fields(live), &now.contents.fields);
         let rebased;
         let changes = if now.first {
             self.changes
@@ -250,17 +271,15 @@ impl Commit<'_> {
             rebased = self.changes.rebased(loaded, View::of(Some(current)))?;
             &rebased
         };
-        let edits = changes.edits(current);
+        let mut edits = changes.edits(current);
         if edits.is_empty() && !rotate {
             return Ok(None);
         }
-        let config = &self.worker.core.config;
-        let (mut created, mut deadline) = (now.contents.created, deadline(self.worker, &now.contents));
-        if self.changes.changes_owner(loaded) {
-            created = config.clock.now();
-            deadline = new_deadline(self.worker);
-        }
-        self.encode(token, created, deadline, &current.edited(&edits)).map(Some)
+        let stamp = authenticated.map(|at| at.to_string());
+        edits.extend(stamp.as_deref().map(|stamp| (AUTHENTICATED, Some(stamp))));
+        let is_new_owners = self.changes.changes_owner(loaded);
+        let created = if is_new_owners { self.worker.core.config.clock.now() } else { now.contents.created };
+        self.encode(token, created, self.deadline(live, &now.contents), &current.edited(&edits)).map(Some)
     }
 
     /// One compare-and-swap, sent again once where nobody knows whether it happened: it carries its own id.
@@ -271,24 +290,14 @@ impl Commit<'_> {
         rotate: bool,
         token: &Token,
     ) -> Result<Swapped, SessionError> {
-        let update = || self.worker.update(&written.key, &written.record, expected, self.budget);
-        let (answer, in_doubt) = match update().await {
-            Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => (update().await, Some(error)),
-            answer => (answer, None),
-        };
-        match still_in_doubt(answer, in_doubt.as_ref())? {
-            Updated::Done => Ok(Swapped::Done),
-            Updated::Gone => Ok(Swapped::Gone),
-            Updated::Conflict(now) if now.version == written.record.version => Ok(Swapped::Done),
-            Updated::Conflict(now) => match in_doubt {
-                None => Ok(Swapped::Conflict(now)),
-                // every later write keeps the secret's hash, so it tells whether the rotation happened
-                Some(_) if rotate => match self.worker.open(&written.key, &now) {
-                    Some(contents) if token.verify(&contents.secret_hash) => Ok(Swapped::Done),
-                    _ => Ok(Swapped::Conflict(now)),
-                },
-                Some(error) => Err(SessionError::OutcomeUnknown(error)),
+        match write::swap(self.worker, &written.key, &written.record, expected, self.budget).await? {
+            // every later write keeps the secret's hash, so it tells whether the rotation happened
+            Swapped::InDoubt(now, _) if rotate => match self.worker.open(&written.key, &now) {
+                Some(contents) if token.verify(&contents.secret_hash) => Ok(Swapped::Done),
+                _ => Ok(Swapped::Conflict(now)),
             },
+            Swapped::InDoubt(_, error) => Err(SessionError::OutcomeUnknown(error)),
+            swapped => Ok(swapped),
         }
     }
 
@@ -370,10 +379,6 @@ impl Commit<'_> {
         let record = record.ok_or(SessionError::Usage("the record can't be sealed".into()))?;
         Ok(Written { key, record, plain, deadline })
     }
-
-    async fn in_time<T>(&self, waiting: impl Future<Output = T>) -> Result<T, SessionError> {
-        tokio::time::timeout_at(self.budget.until(), waiting).await.map_err(|_| SessionError::BudgetSpent)
-    }
 }
 
 /// What is in the store now, as far as is known.
@@ -388,12 +393,6 @@ enum Overtaken {
     By(Now),
     Ended,
     RotatedAway,
-}
-
-enum Swapped {
-    Done,
-    Conflict(Record),
-    Gone,
 }
 
 /// Bytes on their way to the store.
@@ -413,13 +412,7 @@ impl Written {
     }
 }
 
-/// The answer to a second try, which where it fails settles nothing of the first.
-fn still_in_doubt<T>(answer: Result<T, StoreError>, first: Option<&StoreError>) -> Result<T, SessionError> {
-    answer.map_err(|error| first.cloned().map_or_else(|| error.into(), SessionError::OutcomeUnknown))
-}
-
-/// Waits a random while, longer with each try.
-async fn pause(tries: u32) {
-    let most = 1_u64 << tries.min(5);
-    tokio::time::sleep(Duration::from_micros(rand::random_range(0..most * 1000))).await;
+/// What a request loaded, without a change.
+fn stored_fields(live: &Live) -> View<'_> {
+    View::of(Some(&live.contents.fields))
 }

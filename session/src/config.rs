@@ -61,6 +61,8 @@ pub struct SessionConfig {
     pub(crate) id_length: usize,
     pub(crate) max_bytes: usize,
     pub(crate) store_timeout: Duration,
+    pub(crate) limit_per_owner: Option<usize>,
+    pub(crate) refuse_over_limit: bool,
     pub(crate) cleanup_n_requests: Option<u32>,
     pub(crate) clock: Clock,
     pub(crate) store: StoreSettings,
@@ -348,6 +350,36 @@ impl SessionConfig {
         self
     }
 
+    /// How many sessions a user may have at once. Default: 100. 1 to 1000.
+    ///
+    /// One more sign-in ends the session that signed in first ([`refuse_over_limit`](Self::refuse_over_limit): is
+    /// refused). It is exact under any number of sign-ins at once, and never ends the session that is signing in. Costs
+    /// nothing below the limit; at it, a sign-in looks up the user's sessions, one round trip each, 16 at once. The user
+    /// is who the field marked `owner` names, and sessions of nobody are not counted.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    ///
+    /// let config = SessionConfig::new().limit_per_owner(5);
+    /// ```
+    pub fn limit_per_owner(mut self, sessions: usize) -> Self {
+        self.limit_per_owner = Some(sessions);
+        self
+    }
+
+    /// Whether a sign-in over the limit is refused with 409 [`LimitReached`](crate::SessionError::LimitReached), and
+    /// does not end the session that signed in first. Default: false.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    ///
+    /// let config = SessionConfig::new().limit_per_owner(1).refuse_over_limit(true);
+    /// ```
+    pub fn refuse_over_limit(mut self, on: bool) -> Self {
+        self.refuse_over_limit = on;
+        self
+    }
+
     /// One in so many requests that use a session also deletes expired records. Default: 0, none.
     ///
     /// For stores that don't expire records by themselves, such as files. Which request it is, is left to chance. The
@@ -421,6 +453,9 @@ impl SessionConfig {
         let (length, bytes, timeout) = (self.id_length, self.max_bytes, self.store_timeout);
         in_range("SESSION_ID_LENGTH", length, 16..=64, length, "accepted are 16 to 64 bytes")?;
         in_range("SESSION_MAX_BYTES", bytes, 1 << 10..=1 << 30, bytes, "accepted are 1KiB to 1GiB")?;
+        if let Some(limit) = self.limit_per_owner {
+            in_range("SESSION_LIMIT_PER_OWNER", limit, 1..=1000, limit, "accepted are 1 to 1000 sessions")?;
+        }
         let timeouts = Duration::from_millis(1)..=Duration::from_secs(60 * 60);
         in_range("SESSION_STORE_TIMEOUT", timeout, timeouts, Spelled(timeout), "accepted are 1ms to 1h")
     }
@@ -447,6 +482,8 @@ impl Default for SessionConfig {
             id_length: 32,
             max_bytes: 256 << 10,
             store_timeout: Duration::from_secs(2),
+            limit_per_owner: None,
+            refuse_over_limit: false,
             cleanup_n_requests: None,
             clock: Clock::default(),
             store: StoreSettings::default(),

@@ -52,6 +52,11 @@ pub enum SessionError {
     RotatedAway,
     /// The session ended before this request could sign in on it; nothing was written. 409.
     Ended,
+    /// The user has as many sessions as `SESSION_LIMIT_PER_OWNER` allows, and it says `refuse`: nothing was saved. 409.
+    LimitReached {
+        /// How many those are.
+        limit: usize,
+    },
     /// Another request changed this field meanwhile, and its merge rule is `reject`. 409.
     Rejected {
         /// The field.
@@ -102,6 +107,9 @@ impl fmt::Display for SessionError {
             Self::BudgetSpent => f.write_str("the session changed too often meanwhile to be saved in time"),
             Self::RotatedAway => f.write_str("another request gave the session a new token meanwhile"),
             Self::Ended => f.write_str("the session ended before this request could sign in on it"),
+            Self::LimitReached { limit } => {
+                write!(f, "the user has {limit} sessions already, and `SESSION_LIMIT_PER_OWNER` refuses one more")
+            }
             Self::Rejected { field } => {
                 write!(f, "field `{field}` was changed by another request meanwhile, and its merge rule is `reject`")
             }
@@ -147,7 +155,7 @@ impl ResponseError for SessionError {
             // it would be too large the next time too
             Self::Store(error) if error.kind() == StoreErrorKind::TooLarge => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Store(_) | Self::OutcomeUnknown(_) | Self::BudgetSpent => StatusCode::SERVICE_UNAVAILABLE,
-            Self::RotatedAway | Self::Ended | Self::Rejected { .. } => StatusCode::CONFLICT,
+            Self::RotatedAway | Self::Ended | Self::LimitReached { .. } | Self::Rejected { .. } => StatusCode::CONFLICT,
             Self::TooLarge { .. }
             | Self::Encode { .. }
             | Self::Decode { .. }

@@ -1,16 +1,19 @@
 //! [`SessionHandle`]: the session of a request as a whole.
 
-use std::{borrow::Cow, fmt, rc::Rc};
+use std::{borrow::Cow, fmt, rc::Rc, sync::Arc};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use futures_util::future::{Ready, ready};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    changes::{Base, Change, Origin},
+    changes::{Base, Change, LABEL, Origin},
     data::{Guard, SessionData},
     error::SessionError,
-    json, registry,
+    id::SessionId,
+    json,
+    live::Live,
+    registry,
     state::State,
 };
 
@@ -291,8 +294,60 @@ impl SessionHandle {
     /// }
     /// ```
     pub async fn is_new(&self) -> Result<bool, SessionError> {
+        Ok(self.load().await?.is_none())
+    }
+
+    /// The name of the visitor's session in the store and in lists of sessions; none without a stored session.
+    ///
+    /// Costs one round trip if nothing was loaded in this request yet.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] if the session can't be loaded.
+    ///
+    /// ```
+    /// # use actix_typed_session::{SessionError, SessionHandle};
+    /// async fn audit(session: SessionHandle) -> Result<String, SessionError> {
+    ///     let id = session.id().await?; // safe to log: it is not a secret
+    ///     Ok(id.map_or_else(|| "anonymous".to_owned(), |id| id.to_string()))
+    /// }
+    /// ```
+    pub async fn id(&self) -> Result<Option<SessionId>, SessionError> {
+        Ok(self.load().await?.map(|live| live.token.id()))
+    }
+
+    /// Says what the session is called in the list of the user's sessions: "Firefox on Linux", say.
+    ///
+    /// It is a change as any other, and ends when another user signs in. What goes over 256 bytes is cut off, for it
+    /// often comes from a header of the request.
+    ///
+    /// ```
+    /// # use actix_typed_session::{Session, SessionError, SessionHandle};
+    /// # use actix_web::{HttpRequest, http::header};
+    /// # #[derive(Session)] struct User { #[session(owner)] name: String }
+    /// async fn login(session: SessionHandle, request: HttpRequest) -> Result<&'static str, SessionError> {
+    ///     session.insert(User { name: "ada".into() })?;
+    ///     let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    ///     session.label(agent.unwrap_or("unknown"));
+    ///     Ok("hello")
+    /// }
+    /// ```
+    pub fn label(&self, label: &str) {
+        let label = label.get(..label.floor_char_boundary(256)).unwrap_or(label);
+        let mine = json::to_string(label).ok();
+        let change = Change { base: Base::Stored, mine, origin: Origin::Named(None) };
+        self.state.put(Cow::Borrowed(LABEL), change);
+    }
+
+    /// The stored session, loaded.
+    pub(crate) async fn load(&self) -> Result<Option<Arc<Live>>, SessionError> {
         self.state.ready().await?;
-        Ok(self.state.is_new())
+        Ok(self.live())
+    }
+
+    /// The stored session, as far as it was loaded.
+    pub(crate) fn live(&self) -> Option<Arc<Live>> {
+        self.state.live()
     }
 
     fn write(&self, name: &str, mine: Option<String>) -> Result<(), SessionError> {

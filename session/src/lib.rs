@@ -55,24 +55,30 @@ mod config;
 mod cookie;
 mod data;
 mod detached;
+mod end;
 mod error;
 mod extract;
 mod fields;
 mod handle;
+mod id;
 mod json;
 mod live;
 mod merge;
 mod middleware;
+mod owner;
 mod queue;
 mod record;
 mod registry;
 mod seal;
+mod sessions;
+mod sign_in;
 mod state;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
 mod worker;
+mod write;
 
 pub use actix_typed_session_derive::Session;
 
@@ -83,7 +89,9 @@ pub use self::{
     error::{ConfigError, SessionError},
     extract::{Extract, Session},
     handle::SessionHandle,
+    id::{ParseIdError, SessionId},
     middleware::{SessionMiddleware, SessionResponse, SessionService},
+    sessions::{SessionInfo, Sessions},
 };
 
 /// What the derive's output names. Not part of the public API.

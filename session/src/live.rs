@@ -81,8 +81,16 @@ pub(crate) fn deadline(worker: &Worker, contents: &Contents) -> u64 {
 /// How long a record lives that is written now: the earlier of idle timeout and deadline.
 pub(crate) fn expires_in(worker: &Worker, deadline: u64) -> Duration {
     let config = &worker.core.config;
-    config.idle_timeout.min(Duration::from_millis(deadline.saturating_sub(config.clock.now())))
+    config.idle_timeout.min(until(worker, deadline))
 }
+
+/// How long it is until a time.
+pub(crate) fn until(worker: &Worker, time: u64) -> Duration {
+    Duration::from_millis(time.saturating_sub(worker.core.config.clock.now()))
+}
+
+/// How long a record lives that names sessions without a deadline: ten years, the longest that stores are held to.
+pub(crate) const ABOUT_FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// When a session ends that begins now.
 pub(crate) fn new_deadline(worker: &Worker) -> u64 {
@@ -93,8 +101,7 @@ pub(crate) fn new_deadline(worker: &Worker) -> u64 {
 /// How long a cookie lives that is sent now; without a time until the browser ends.
 pub(crate) fn cookie_lifetime(worker: &Worker, deadline: u64) -> Option<Duration> {
     let config = &worker.core.config;
-    let left = Duration::from_millis(deadline.saturating_sub(config.clock.now()));
-    config.permanent.then(|| left.min(COOKIE_DAYS))
+    config.permanent.then(|| until(worker, deadline).min(COOKIE_DAYS))
 }
 
 /// Whether half of the days are over that a browser keeps a cookie whose session has no absolute lifetime.

@@ -62,7 +62,7 @@ pub(crate) fn merge(
 
 /// Whether two JSON texts say the same, whatever the order of keys.
 pub(crate) fn same(one: &str, other: &str) -> bool {
-    one == other || canonical(one, 0) == canonical(other, 0)
+    one == other || canonical(one) == canonical(other)
 }
 
 const OVERFLOW: &str = "the sum goes out of the type's range";
@@ -160,11 +160,11 @@ fn union(base: Option<&str>, mine: &str, theirs: Option<&str>) -> Option<String>
     let [in_base, in_mine, in_theirs] =
         [&base, &mine, &theirs].map(|list| canonical_all(list).collect::<BTreeSet<_>>());
     let kept = theirs.iter().filter(|item| {
-        let item = canonical(item.get(), 0);
+        let item = canonical(item.get());
         in_mine.contains(&item) || !in_base.contains(&item)
     });
     let added = mine.iter().filter(|item| {
-        let item = canonical(item.get(), 0);
+        let item = canonical(item.get());
         !in_base.contains(&item) && !in_theirs.contains(&item)
     });
     Some(write_list(kept.chain(added).map(|item| item.get())))
@@ -228,22 +228,27 @@ fn holds(list: &List<'_>, base: &List<'_>) -> bool {
 }
 
 fn canonical_all<'a>(list: &List<'a>) -> impl Iterator<Item = Cow<'a, str>> {
-    list.iter().map(|item| canonical(item.get(), 0))
+    list.iter().map(|item| canonical(item.get()))
 }
 
 /// One spelling for all texts that say the same: keys in order, no spaces, strings escaped alike. Numbers stay as they
 /// are.
-fn canonical(text: &str, depth: usize) -> Cow<'_, str> {
+pub(crate) fn canonical(text: &str) -> Cow<'_, str> {
+    canonical_at(text, 0)
+}
+
+fn canonical_at(text: &str, depth: usize) -> Cow<'_, str> {
     if depth >= DEPTH {
         return Cow::Borrowed(text);
     }
     let spelled = match text.as_bytes().first() {
         Some(b'{') => object(text).map(|object| {
-            let values: Vec<_> = object.iter().map(|(key, value)| (key, canonical(value.get(), depth + 1))).collect();
+            let values: Vec<_> =
+                object.iter().map(|(key, value)| (key, canonical_at(value.get(), depth + 1))).collect();
             write_object(values.iter().map(|(key, value)| (key.as_str(), value.as_ref())))
         }),
         Some(b'[') => list(text).map(|list| {
-            let items: Vec<_> = list.iter().map(|item| canonical(item.get(), depth + 1)).collect();
+            let items: Vec<_> = list.iter().map(|item| canonical_at(item.get(), depth + 1)).collect();
             write_list(items.iter().map(AsRef::as_ref))
         }),
         Some(b'"') if text.contains('\\') => {

@@ -27,6 +27,7 @@ use crate::{
     config::SessionConfig,
     detached::Detached,
     error::{Chain, ConfigError, SessionError},
+    sessions::Sessions,
     state::{Slot, State},
     store::SessionStore,
     worker::{Core, Worker},
@@ -73,7 +74,8 @@ pub struct SessionMiddleware {
     shared: Arc<Shared>,
 }
 
-struct Shared {
+/// What is built once: the settings and the store.
+pub(crate) struct Shared {
     core: Arc<Core>,
     store: Arc<dyn SessionStore>,
     /// What the requests of one runtime share; a connection belongs to the runtime that opened it.
@@ -110,7 +112,7 @@ impl SessionMiddleware {
     /// # Ok::<(), actix_typed_session::ConfigError>(())
     /// ```
     pub fn with_config(store: impl SessionStore, config: SessionConfig) -> Result<Self, ConfigError> {
-        Ok(Self::build(Core::new(config)?, Arc::new(store)))
+        Self::checked(config, Arc::new(store))
     }
 
     /// Sessions in the store that the settings name (`SESSION_TYPE`), with these settings.
@@ -128,7 +130,7 @@ impl SessionMiddleware {
     /// ```
     pub fn from_config(config: SessionConfig) -> Result<Self, ConfigError> {
         let store = config.store()?;
-        Ok(Self::build(Core::new(config)?, store))
+        Self::checked(config, store)
     }
 
     /// Sessions as the environment says, from `SESSION_TYPE` on.
@@ -148,19 +150,67 @@ impl SessionMiddleware {
         Self::from_config(SessionConfig::from_env()?)
     }
 
+    /// The sessions of each user, to show and to end: for `web::Data`, and for tools beside the server.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the store may throw out records before they expire, for then nothing says which sessions a
+    /// user has.
+    ///
+    /// ```
+    /// use actix_typed_session::{SessionMiddleware, store::MemoryStore};
+    /// use actix_web::{App, web};
+    ///
+    /// let sessions = SessionMiddleware::new(MemoryStore::default());
+    /// let of_users = web::Data::new(sessions.sessions()?);
+    /// let app = App::new().app_data(of_users).wrap(sessions);
+    /// # let _ = app;
+    /// # Ok::<(), actix_typed_session::ConfigError>(())
+    /// ```
+    pub fn sessions(&self) -> Result<Sessions, ConfigError> {
+        if self.shared.store.may_evict() {
+            return Err(ConfigError::new(
+                "SESSION_TYPE",
+                format_args!(
+                    "names the store `{}`, which may throw out records before they expire, so that nothing says which \
+                     sessions a user has: `Sessions` needs another store",
+                    self.shared.store.name()
+                ),
+            ));
+        }
+        Ok(Sessions::new(self.shared.clone()))
+    }
+
+    fn checked(config: SessionConfig, store: Arc<dyn SessionStore>) -> Result<Self, ConfigError> {
+        let core = Core::new(config)?;
+        if store.may_evict() && (core.config.limit_per_owner.is_some() || core.config.refuse_over_limit) {
+            return Err(ConfigError::new(
+                "SESSION_LIMIT_PER_OWNER",
+                format_args!(
+                    "is set, and the store `{}` may throw out records before they expire, so that nothing says how \
+                     many sessions a user has: it needs another store",
+                    store.name()
+                ),
+            ));
+        }
+        Ok(Self::build(core, store))
+    }
+
     fn build(core: Core, store: Arc<dyn SessionStore>) -> Self {
         warn_of_second(core.cookies.name(), &store);
         Self { shared: Arc::new(Shared { core: Arc::new(core), store, workers: Mutex::default() }) }
     }
+}
 
+impl Shared {
     /// What the requests of the runtime that calls share.
-    fn worker(&self) -> Arc<Worker> {
+    pub(crate) fn worker(&self) -> Arc<Worker> {
         let make = || {
-            let store = self.shared.store.for_worker().unwrap_or_else(|| self.shared.store.clone());
-            Arc::new(Worker::new(self.shared.core.clone(), store))
+            let store = self.store.for_worker().unwrap_or_else(|| self.store.clone());
+            Arc::new(Worker::new(self.core.clone(), store))
         };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return make() };
-        let mut workers = self.shared.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(worker) = workers.get(&runtime.id()).and_then(Weak::upgrade) {
             return worker;
         }
@@ -209,7 +259,7 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ok(SessionService { service, worker: self.worker() })
+        ok(SessionService { service, worker: self.shared.worker() })
     }
 }
 
@@ -402,6 +452,6 @@ fn sweep_by_chance(state: &State) {
     let Some(requests) = state.worker.core.config.cleanup_n_requests else { return };
     if rand::random_range(0..requests.max(1)) == 0 {
         let worker = state.worker.clone();
-        tokio::spawn(async move { worker.sweep().await });
+        tokio::spawn(async move { worker.sweep().await.map(drop) });
     }
 }

@@ -7,12 +7,12 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::token::Id;
+use crate::id::SessionId;
 
 /// The sessions over which requests of this worker are in conflict at the moment.
 #[derive(Default)]
 pub(crate) struct Queue {
-    lanes: Mutex<HashMap<Id, Arc<Lane>>>,
+    lanes: Mutex<HashMap<SessionId, Arc<Lane>>>,
 }
 
 /// How many requests may wait for one session; more than that race the store.
@@ -24,25 +24,25 @@ struct Lane {
 
 impl Queue {
     /// A place in the lane of a session, if there is a lane: others are in conflict over it.
-    pub(crate) fn join_existing(self: &Arc<Self>, id: Id) -> Option<Place> {
+    pub(crate) fn join_existing(self: &Arc<Self>, id: SessionId) -> Option<Place> {
         let lane = self.lanes().get(&id).cloned()?;
         self.place(id, lane)
     }
 
     /// A place in the lane of a session, which is made if there is none; none if it is full.
-    pub(crate) fn join(self: &Arc<Self>, id: Id) -> Option<Place> {
+    pub(crate) fn join(self: &Arc<Self>, id: SessionId) -> Option<Place> {
         let new = || Arc::new(Lane { turn: Arc::new(Semaphore::new(1)) });
         let lane = self.lanes().entry(id).or_insert_with(new).clone();
         self.place(id, lane)
     }
 
-    fn place(self: &Arc<Self>, id: Id, lane: Arc<Lane>) -> Option<Place> {
+    fn place(self: &Arc<Self>, id: SessionId, lane: Arc<Lane>) -> Option<Place> {
         let place = Place { queue: self.clone(), id, lane };
         // one is the map's, the others are places
         (Arc::strong_count(&place.lane) <= MOST + 1).then_some(place)
     }
 
-    fn lanes(&self) -> MutexGuard<'_, HashMap<Id, Arc<Lane>>> {
+    fn lanes(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Lane>>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -50,7 +50,7 @@ impl Queue {
 /// A place in a lane; the lane is gone when its last place is.
 pub(crate) struct Place {
     queue: Arc<Queue>,
-    id: Id,
+    id: SessionId,
     lane: Arc<Lane>,
 }
 
@@ -90,7 +90,7 @@ mod tests {
     #[tokio::test]
     async fn turns_come_one_at_a_time() {
         let queue = Arc::new(Queue::default());
-        let id = Id::random();
+        let id = SessionId::random();
         let writing = Cell::new(false);
         let writers = (0..50).map(|_| async {
             let _turn = queue.join(id).unwrap().turn().await.unwrap();
@@ -105,7 +105,7 @@ mod tests {
     #[tokio::test]
     async fn a_lane_is_bounded() {
         let queue = Arc::new(Queue::default());
-        let id = Id::random();
+        let id = SessionId::random();
         let places: Vec<_> = (0..MOST).map(|_| queue.join(id).unwrap()).collect();
         assert!(queue.join(id).is_none());
         drop(places);

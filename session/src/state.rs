@@ -16,8 +16,8 @@ use crate::{
     cookie::Presented,
     data::Guard,
     error::{Chain, SessionError},
+    id::SessionId,
     live::{self, Live, Loaded, Loading},
-    token::Id,
     worker::Worker,
 };
 
@@ -173,9 +173,9 @@ impl State {
         Ok(Snapshot { seen: inner.seen(), era: inner.era })
     }
 
-    /// Whether there is no stored session, as far as was loaded.
-    pub(crate) fn is_new(&self) -> bool {
-        self.inner.borrow().stored().is_none()
+    /// The stored session, as far as it was loaded.
+    pub(crate) fn live(&self) -> Option<Arc<Live>> {
+        self.inner.borrow().stored().cloned()
     }
 
     /// Notes what an extractor changed of what it saw before.
@@ -256,7 +256,7 @@ impl State {
 
 impl Load {
     /// Which session it came to.
-    fn id(&self) -> Option<Id> {
+    fn id(&self) -> Option<SessionId> {
         match self {
             Self::Done(Some(live)) => Some(live.token.id()),
             _ => None,

@@ -279,6 +279,22 @@ pub trait SessionStore: Send + Sync + 'static {
     fn is_local(&self) -> bool {
         false
     }
+
+    /// Whether the backend may throw out records before they expire. Default: no.
+    ///
+    /// Then nothing can be promised about how many sessions a user has, so that
+    /// [`SessionConfig::limit_per_owner`](crate::SessionConfig::limit_per_owner) and
+    /// [`SessionMiddleware::sessions`](crate::SessionMiddleware::sessions) are errors. A store that throws out first what
+    /// would expire first need not say so.
+    ///
+    /// ```
+    /// use actix_typed_session::store::{NullStore, SessionStore};
+    ///
+    /// assert!(!NullStore::default().may_evict());
+    /// ```
+    fn may_evict(&self) -> bool {
+        false
+    }
 }
 
 /// What a store keeps for one key: opaque bytes, a version, an expiry.

@@ -7,44 +7,17 @@ use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-const ID_LEN: usize = 16;
+use crate::id::{ID_LEN, SessionId};
+
 pub(crate) const SECRET_MIN: usize = 16;
 pub(crate) const SECRET_MAX: usize = 64;
 const TEXT_MIN: usize = text_len(SECRET_MIN);
 const TEXT_MAX: usize = text_len(SECRET_MAX);
 
-/// Names a record in the store and in device lists; not a secret. Shown as 32 lower-case hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Id([u8; ID_LEN]);
-
-impl Id {
-    /// An id that was never used before.
-    pub(crate) fn random() -> Self {
-        Self(rand::random())
-    }
-
-    /// The key of its record in the store.
-    pub(crate) fn key(&self, prefix: &str) -> String {
-        format!("{prefix}{self}")
-    }
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-impl fmt::Debug for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 /// What the cookie carries: an id and the secret that proves that its bearer owns it.
 #[derive(Clone)]
 pub(crate) struct Token {
-    id: Id,
+    id: SessionId,
     /// The first `len` bytes are the secret, the others are zero.
     secret: [u8; SECRET_MAX],
     len: usize,
@@ -53,7 +26,7 @@ pub(crate) struct Token {
 impl Token {
     /// A token of a new session. The secret has 16 to 64 bytes, whatever is asked.
     pub(crate) fn new(secret_len: usize) -> Self {
-        Self::with_id(Id::random(), secret_len)
+        Self::with_id(SessionId::random(), secret_len)
     }
 
     /// A token of the same session with a new secret.
@@ -62,7 +35,7 @@ impl Token {
     }
 
     /// Whose record it is.
-    pub(crate) fn id(&self) -> Id {
+    pub(crate) fn id(&self) -> SessionId {
         self.id
     }
 
@@ -79,13 +52,13 @@ impl Token {
         let (id, given) = bytes.get(..len)?.split_first_chunk()?;
         let mut secret = [0; SECRET_MAX];
         secret.get_mut(..given.len())?.copy_from_slice(given);
-        Some(Self { id: Id(*id), secret, len: given.len() })
+        Some(Self { id: SessionId::from_bytes(*id), secret, len: given.len() })
     }
 
     /// The text that [`parse`](Self::parse) reads.
     pub(crate) fn encode(&self) -> String {
         let mut bytes = [0; ID_LEN + SECRET_MAX];
-        for (to, from) in bytes.iter_mut().zip(self.id.0.iter().chain(&self.secret)) {
+        for (to, from) in bytes.iter_mut().zip(self.id.as_bytes().iter().chain(&self.secret)) {
             *to = *from;
         }
         URL_SAFE_NO_PAD.encode(bytes.get(..ID_LEN + self.len).unwrap_or_default())
@@ -101,7 +74,7 @@ impl Token {
         self.hash().ct_eq(hash).into()
     }
 
-    fn with_id(id: Id, secret_len: usize) -> Self {
+    fn with_id(id: SessionId, secret_len: usize) -> Self {
         let len = secret_len.clamp(SECRET_MIN, SECRET_MAX);
         let mut secret = [0; SECRET_MAX];
         rand::rng().fill_bytes(secret.get_mut(..len).unwrap_or_default());
@@ -115,7 +88,8 @@ impl Token {
 
 impl PartialEq for Token {
     fn eq(&self, other: &Self) -> bool {
-        (self.id.0.ct_eq(&other.id.0) & self.secret.ct_eq(&other.secret) & self.len.ct_eq(&other.len)).into()
+        (self.id.as_bytes().ct_eq(other.id.as_bytes()) & self.secret.ct_eq(&other.secret) & self.len.ct_eq(&other.len))
+            .into()
     }
 }
 
@@ -139,7 +113,8 @@ mod tests {
     use proptest::prelude::*;
     use sha2::{Digest as _, Sha256};
 
-    use super::{Id, Token};
+    use super::Token;
+    use crate::id::SessionId;
 
     #[test]
     fn a_token_comes_back_from_its_text_for_every_length_of_secret() {
@@ -211,13 +186,13 @@ mod tests {
     /// H8
     #[test]
     fn debug_shows_the_id_and_hides_the_secret() {
-        let token = Token { id: Id([0x0a; 16]), secret: [0xbb; 64], len: 64 };
+        let token = Token { id: SessionId::from_bytes([0x0a; 16]), secret: [0xbb; 64], len: 64 };
         assert_eq!(format!("{token:?}"), format!("Token {{ id: {}, .. }}", "0a".repeat(16)));
     }
 
     #[test]
     fn an_id_is_spelled_in_lower_case_hex() {
-        let id = Id([0xa0; 16]);
+        let id = SessionId::from_bytes([0xa0; 16]);
         assert_eq!(id.to_string(), "a0".repeat(16));
         assert_eq!(id.key("session:"), format!("session:{id}"));
     }

@@ -8,7 +8,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     config::SessionConfig,
     cookie::CookieRules,
-    error::{ConfigError, StoreError, StoreErrorKind},
+    end,
+    error::{ConfigError, SessionError, StoreError, StoreErrorKind},
     queue::Queue,
     record::{self, Contents},
     seal::Sealer,
@@ -36,6 +37,18 @@ pub(crate) struct Budget {
     call: Duration,
 }
 
+/// How many sessions a user may have.
+#[derive(Clone, Copy)]
+pub(crate) struct Limit {
+    pub(crate) most: usize,
+    /// Whether one more is refused, and the oldest is not ended.
+    pub(crate) refuse: bool,
+}
+
+impl Limit {
+    const DEFAULT: usize = 100;
+}
+
 impl Core {
     pub(crate) fn new(config: SessionConfig) -> Result<Self, ConfigError> {
         config.validate()?;
@@ -58,9 +71,18 @@ impl Budget {
         Self { until: Instant::now() + call * 2, call }
     }
 
-    /// When all must be done.
-    pub(crate) fn until(&self) -> Instant {
-        self.until
+    /// Waits for something within the time.
+    pub(crate) async fn in_time<T>(&self, waiting: impl Future<Output = T>) -> Result<T, SessionError> {
+        timeout_at(self.until, waiting).await.map_err(|_| SessionError::BudgetSpent)
+    }
+
+    /// Waits a random while before another try, longer with each; not before the first.
+    pub(crate) async fn pause(&self, tries: u32) -> Result<(), SessionError> {
+        if tries == 0 {
+            return Ok(());
+        }
+        let most = 1_u64 << tries.min(5);
+        self.in_time(tokio::time::sleep(Duration::from_micros(rand::random_range(0..most * 1000)))).await
     }
 
     fn call(&self) -> Instant {
@@ -77,8 +99,18 @@ impl Worker {
         Budget::new(self.core.config.store_timeout)
     }
 
+    /// How many sessions a user may have; none where the store does not keep what says so.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        let config = &self.core.config;
+        let limit = Limit { most: config.limit_per_owner.unwrap_or(Limit::DEFAULT), refuse: config.refuse_over_limit };
+        (!self.store.may_evict()).then_some(limit)
+    }
+
     /// The session in a record; none, with a warning, if it is damaged or sealed by a key that is not known.
     pub(crate) fn open(&self, key: &str, record: &Record) -> Option<Contents> {
+        if end::is_tombstone(&record.bytes) {
+            return None;
+        }
         let contents = self.core.sealer.open(key, record.bytes.clone()).and_then(record::decode);
         if contents.is_none() {
             tracing::warn!(
@@ -121,14 +153,16 @@ impl Worker {
         self.within(budget, StoreErrorKind::OutcomeUnknown, self.store.delete(key)).await
     }
 
-    /// Deletes a batch of expired records.
-    pub(crate) async fn sweep(&self) {
+    /// Deletes a batch of expired records; says how many those were.
+    pub(crate) async fn sweep(&self) -> Result<u64, StoreError> {
         const BATCH: u64 = 1000;
-        let budget = self.budget();
-        match self.within(budget, StoreErrorKind::OutcomeUnknown, self.store.delete_expired(BATCH)).await {
+        let swept = self.store.delete_expired(BATCH);
+        let swept = self.within(self.budget(), StoreErrorKind::OutcomeUnknown, swept).await;
+        match &swept {
             Ok(count) => tracing::debug!(name: "session.swept", store = self.store.name(), count),
-            Err(error) => self.report("delete_expired", &error),
+            Err(error) => self.report("delete_expired", error),
         }
+        swept
     }
 
     async fn within<T>(

@@ -60,7 +60,12 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("SESSION_ID_LENGTH", |config, value| value.integer(16..=64, "").map(|bytes| config.id_length = bytes)),
     setting("SESSION_MAX_BYTES", |config, value| value.bytes().map(|bytes| config.max_bytes = bytes)),
     setting("SESSION_STORE_TIMEOUT", |config, value| value.duration("").map(|time| config.store_timeout = time)),
-    setting("SESSION_LIMIT_PER_OWNER", |_, value| Err(value.bad("this version does not have that setting yet"))),
+    setting("SESSION_LIMIT_PER_OWNER", |config, value| {
+        value.limit().map(|(most, refuse)| {
+            config.limit_per_owner = most.or(config.limit_per_owner);
+            config.refuse_over_limit = refuse;
+        })
+    }),
     setting("SESSION_CLEANUP_N_REQUESTS", |config, value| {
         let requests = value.none_or(|value| value.integer(0..=u32::MAX.into(), ", or `none`"))?;
         config.cleanup_n_requests = requests.filter(|requests| *requests > 0);

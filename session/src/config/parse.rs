@@ -100,6 +100,21 @@ impl Value<'_> {
         })
     }
 
+    /// How many sessions, if that is said, and whether one more is refused: `5`, `refuse`, `5 refuse`.
+    pub(super) fn limit(&self) -> Result<(Option<usize>, bool), ConfigError> {
+        let word = self.word();
+        let mut words = word.split_ascii_whitespace().peekable();
+        let most = words.next_if(|word| digits(word).is_some()).and_then(|word| word.parse().ok());
+        let refuse = words.next_if(|word| word.eq_ignore_ascii_case("refuse")).is_some();
+        let is_valid =
+            words.next().is_none() && (refuse || most.is_some()) && most.is_none_or(|most| (1..=1000).contains(&most));
+        is_valid.then_some((most, refuse)).ok_or_else(|| {
+            self.bad(
+                "accepted are 1 to 1000 sessions, over which the oldest is ended, and `refuse`, or both: `5 refuse`",
+            )
+        })
+    }
+
     /// `None` where the value says none.
     pub(super) fn none_or<T>(
         &self,

@@ -259,6 +259,10 @@ impl SessionStore for FaultStore {
     fn is_local(&self) -> bool {
         self.inner.is_local()
     }
+
+    fn may_evict(&self) -> bool {
+        self.inner.may_evict()
+    }
 }
 
 #[cfg(test)]

@@ -165,4 +165,8 @@ impl SessionStore for SpyStore {
     fn is_local(&self) -> bool {
         self.inner.is_local()
     }
+
+    fn may_evict(&self) -> bool {
+        self.inner.may_evict()
+    }
 }

@@ -1,0 +1,61 @@
+//! Writes whose answer was lost are sent once more, for they carry their own id: what is known then of the outcome.
+
+use crate::{
+    error::{SessionError, StoreError, StoreErrorKind},
+    store::{Created, Record, Updated, Version},
+    worker::{Budget, Worker},
+};
+
+/// What a compare-and-swap came to.
+pub(crate) enum Swapped {
+    Done,
+    Gone,
+    Conflict(Record),
+    /// Others wrote meanwhile, and nobody knows whether they wrote over this.
+    InDoubt(Record, StoreError),
+}
+
+/// Creates a record; false if there is another.
+pub(crate) async fn create(worker: &Worker, key: &str, record: &Record, budget: Budget) -> Result<bool, SessionError> {
+    let create = || worker.create(key, record, budget);
+    match create().await {
+        Ok(created) => Ok(created == Created::Created),
+        Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => {
+            match still_in_doubt(create().await, Some(&error))? {
+                Created::Created => Ok(true),
+                Created::Taken => {
+                    let stored = still_in_doubt(worker.load(key, budget).await, Some(&error))?;
+                    Ok(stored.is_some_and(|stored| stored.version == record.version))
+                }
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Replaces a record that is at `expected`.
+pub(crate) async fn swap(
+    worker: &Worker,
+    key: &str,
+    record: &Record,
+    expected: &Version,
+    budget: Budget,
+) -> Result<Swapped, SessionError> {
+    let update = || worker.update(key, record, expected, budget);
+    let (answer, in_doubt) = match update().await {
+        Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => (update().await, Some(error)),
+        answer => (answer, None),
+    };
+    Ok(match (still_in_doubt(answer, in_doubt.as_ref())?, in_doubt) {
+        (Updated::Done, _) => Swapped::Done,
+        (Updated::Gone, _) => Swapped::Gone,
+        (Updated::Conflict(now), _) if now.version == record.version => Swapped::Done,
+        (Updated::Conflict(now), None) => Swapped::Conflict(now),
+        (Updated::Conflict(now), Some(error)) => Swapped::InDoubt(now, error),
+    })
+}
+
+/// The answer to a second try, which where it fails settles nothing of the first.
+fn still_in_doubt<T>(answer: Result<T, StoreError>, first: Option<&StoreError>) -> Result<T, SessionError> {
+    answer.map_err(|error| first.cloned().map_or_else(|| error.into(), SessionError::OutcomeUnknown))
+}
