@@ -8,6 +8,7 @@ use futures_util::future::Shared;
 use crate::{
     changes::{Changes, View},
     error::{SessionError, StoreError, StoreErrorKind},
+    events,
     live::{Live, Loading, cookie_due, cookie_lifetime, deadline, expires_in, new_deadline, stored, touch_due},
     queue::{Place, Turn},
     record::{self, Contents},
@@ -131,7 +132,7 @@ async fn end(worker: &Worker, live: &Live, budget: Budget) -> Result<(), Session
         deleted => deleted,
     };
     deleted?;
-    tracing::debug!(name: "session.destroyed", id = %live.token.id());
+    events::destroyed(live.token.id());
     Ok(())
 }
 
@@ -160,7 +161,7 @@ impl Commit<'_> {
             let token = Token::new(config.id_length);
             let written = self.encode(&token, created, deadline, &none.edited(&edits))?;
             if self.put_new(&written).await? {
-                tracing::debug!(name: "session.created", id = %token.id());
+                events::created(token.id());
                 let cookie = CookieChange::Set(token.clone(), cookie_lifetime(self.worker, deadline));
                 return Ok(Committed { live: Some(Arc::new(written.live(token)?)), cookie });
             }
@@ -296,10 +297,10 @@ impl Commit<'_> {
     fn overtake(&self, live: &Live, token: &Token, record: &Record) -> Overtaken {
         let Some(contents) = self.worker.open(&live.key, record) else { return Overtaken::Ended };
         if contents.secret_hash == live.contents.secret_hash {
-            tracing::debug!(name: "session.conflict", id = %token.id(), "another request wrote meanwhile");
+            events::conflict(token.id(), "overtaken");
             return Overtaken::By(Now { version: record.version, contents, first: false });
         }
-        tracing::debug!(name: "session.conflict", id = %token.id(), "its token was rotated away meanwhile");
+        events::conflict(token.id(), "rotated_away");
         Overtaken::RotatedAway
     }
 
@@ -308,14 +309,14 @@ impl Commit<'_> {
         if self.changes.insists() {
             return Err(SessionError::Ended);
         }
-        tracing::debug!(name: "session.gone", rotate, "the session ended meanwhile, and the changes with it");
+        events::gone(rotate);
         Ok(Committed { live: None, cookie: CookieChange::Keep })
     }
 
     fn written(&self, live: &Live, written: Written, token: Token, rotate: bool) -> Result<Committed, SessionError> {
         let deadline = written.deadline;
         let cookie = if rotate {
-            tracing::debug!(name: "session.rotated", id = %token.id());
+            events::rotated(token.id());
             CookieChange::Set(token.clone(), cookie_lifetime(self.worker, deadline))
         } else {
             self.cookie_again(live)
@@ -331,7 +332,7 @@ impl Commit<'_> {
         let mut live = live;
         if let Some(wanted) = wanted {
             match self.worker.touch(&live.key, wanted, self.budget).await {
-                Ok(touched) => tracing::trace!(name: "session.touched", id = %live.token.id(), touched),
+                Ok(touched) => events::touched(live.token.id(), touched),
                 Err(error) => self.worker.report("touch", &error),
             }
             // tried once a request, whatever it came to

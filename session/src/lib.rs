@@ -56,6 +56,7 @@ mod cookie;
 mod data;
 mod detached;
 mod error;
+mod events;
 mod extract;
 mod fields;
 mod handle;

@@ -9,6 +9,7 @@ use crate::{
     config::SessionConfig,
     cookie::CookieRules,
     error::{ConfigError, StoreError, StoreErrorKind},
+    events,
     queue::Queue,
     record::{self, Contents},
     seal::Sealer,
@@ -81,11 +82,7 @@ impl Worker {
     pub(crate) fn open(&self, key: &str, record: &Record) -> Option<Contents> {
         let contents = self.core.sealer.open(key, record.bytes.clone()).and_then(record::decode);
         if contents.is_none() {
-            tracing::warn!(
-                name: "session.damaged",
-                store = self.store.name(),
-                "a stored record is damaged, foreign or sealed by an unknown key, and counts as absent"
-            );
+            events::damaged(self.store.name());
         }
         contents
     }
@@ -126,7 +123,7 @@ impl Worker {
         const BATCH: u64 = 1000;
         let budget = self.budget();
         match self.within(budget, StoreErrorKind::OutcomeUnknown, self.store.delete_expired(BATCH)).await {
-            Ok(count) => tracing::debug!(name: "session.swept", store = self.store.name(), count),
+            Ok(count) => events::swept(self.store.name(), count),
             Err(error) => self.report("delete_expired", &error),
         }
     }
@@ -143,7 +140,6 @@ impl Worker {
 
     /// Tells the log of a failed call that the request does not fail for.
     pub(crate) fn report(&self, operation: &'static str, error: &StoreError) {
-        let error = crate::error::Chain(error);
-        tracing::warn!(name: "session.store.failed", store = self.store.name(), operation, %error);
+        events::store_failed(self.store.name(), operation, error);
     }
 }
