@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use crate::{
     data::{Field, Guard, Schema},
     error::SessionError,
+    events,
     fields::{Edits, Fields},
     merge,
 };
@@ -129,7 +130,7 @@ pub(crate) fn carry(
     let theirs = match meet(name, change.origin, before, now) {
         Meeting::Unchanged => return Ok(Some(change)),
         Meeting::Removed => {
-            tracing::debug!(name: "session.dropped", field = name, "its struct was removed meanwhile");
+            events::field_dropped(name, "removed");
             return Ok(None);
         }
         Meeting::Changed(theirs) => theirs,
@@ -143,7 +144,7 @@ pub(crate) fn carry(
     // else it is what this very value was saved as
     if !matches!((base, theirs), (Some(base), Some(theirs)) if merge::same(base, theirs)) {
         let merged = merge::merge(name, field, base, mine, theirs)?;
-        tracing::debug!(name: "session.merged", field = name, overruled = merged.overruled);
+        events::merged(name, merged.overruled);
         change.mine = Some(merged.text);
         change.base = Base::Stored;
     }

@@ -9,6 +9,7 @@ use crate::{
     changes::{AUTHENTICATED, Changes, View},
     end,
     error::{SessionError, StoreError, StoreErrorKind},
+    events,
     live::{Live, Loading, cookie_due, cookie_lifetime, deadline, expires_in, new_deadline, stored, touch_due},
     owner::Entry,
     queue::{Place, Turn},
@@ -106,7 +107,7 @@ pub(crate) async fn commit(plan: Plan) -> Outcome {
         if let Err(error) = end::destroy(&worker, live, budget).await {
             return Err(Failed { error, before: Some(before) });
         }
-        tracing::debug!(name: "session.destroyed", id = %live.token.id());
+        events::destroyed(live.token.id());
         before = Committed { live: None, cookie: CookieChange::Remove };
     } else if let Some(seen) = seen {
         match changes.rebased(seen.view(), stored(before.live.as_ref())) {
@@ -159,7 +160,7 @@ impl Commit<'_> {
                 sign_in(self.worker, owner, entry, deadline, self.budget).await?;
             }
             if write::create(self.worker, &written.key, &written.record, self.budget).await? {
-                tracing::debug!(name: "session.created", id = %token.id());
+                events::created(token.id());
                 let cookie = CookieChange::Set(token.clone(), cookie_lifetime(self.worker, deadline));
                 return Ok(Committed { live: Some(Arc::new(written.live(token)?)), cookie });
             }
@@ -305,10 +306,10 @@ impl Commit<'_> {
     fn overtake(&self, live: &Live, token: &Token, record: &Record) -> Overtaken {
         let Some(contents) = self.worker.open(&live.key, record) else { return Overtaken::Ended };
         if contents.secret_hash == live.contents.secret_hash {
-            tracing::debug!(name: "session.conflict", id = %token.id(), "another request wrote meanwhile");
+            events::conflict(token.id(), "overtaken");
             return Overtaken::By(Now { version: record.version, contents, first: false });
         }
-        tracing::debug!(name: "session.conflict", id = %token.id(), "its token was rotated away meanwhile");
+        events::conflict(token.id(), "rotated_away");
         Overtaken::RotatedAway
     }
 
@@ -317,14 +318,14 @@ impl Commit<'_> {
         if self.changes.insists() {
             return Err(SessionError::Ended);
         }
-        tracing::debug!(name: "session.gone", rotate, "the session ended meanwhile, and the changes with it");
+        events::gone(rotate);
         Ok(Committed { live: None, cookie: CookieChange::Keep })
     }
 
     fn written(&self, live: &Live, written: Written, token: Token, rotate: bool) -> Result<Committed, SessionError> {
         let deadline = written.deadline;
         let cookie = if rotate {
-            tracing::debug!(name: "session.rotated", id = %token.id());
+            events::rotated(token.id());
             CookieChange::Set(token.clone(), cookie_lifetime(self.worker, deadline))
         } else {
             self.cookie_again(live)
@@ -340,7 +341,7 @@ impl Commit<'_> {
         let mut live = live;
         if let Some(wanted) = wanted {
             match self.worker.touch(&live.key, wanted, self.budget).await {
-                Ok(touched) => tracing::trace!(name: "session.touched", id = %live.token.id(), touched),
+                Ok(touched) => events::touched(live.token.id(), touched),
                 Err(error) => self.worker.report("touch", &error),
             }
             // tried once a request, whatever it came to

@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     config::{SameSite, SessionConfig},
     error::ConfigError,
+    events,
     token::Token,
 };
 
@@ -103,14 +104,7 @@ impl CookieRules {
                     Some(other) => other.stale_key &= presented.stale_key,
                     None => found.push(presented),
                 },
-                Err(reason) => {
-                    tracing::debug!(
-                        name: "session.rejected",
-                        cookie = self.name,
-                        reason,
-                        "a session cookie was refused before the store was asked"
-                    );
-                }
+                Err(reason) => events::rejected(None, &self.name, reason),
             }
         }
         found
@@ -150,19 +144,18 @@ impl CookieRules {
     }
 
     fn verify(&self, value: &[u8]) -> Result<Presented, &'static str> {
-        let text = std::str::from_utf8(value).map_err(|_| "it is not UTF-8")?;
+        let text = std::str::from_utf8(value).map_err(|_| "malformed")?;
         if self.signers.is_empty() {
-            let token = Token::parse(text).ok_or("it is no token")?;
+            let token = Token::parse(text).ok_or("malformed")?;
             return Ok(Presented { token, stale_key: false });
         }
-        let (text, signature) = text.split_once('.').ok_or("it is not signed")?;
-        let token = Token::parse(text).ok_or("it is no token")?;
+        let (text, signature) = text.split_once('.').ok_or("unsigned")?;
+        let token = Token::parse(text).ok_or("malformed")?;
         let mut bytes = [0; 33];
-        let len =
-            URL_SAFE_NO_PAD.decode_slice(signature, &mut bytes).map_err(|_| "its signature is not spelled right")?;
+        let len = URL_SAFE_NO_PAD.decode_slice(signature, &mut bytes).map_err(|_| "signature")?;
         let bytes = bytes.get(..len).unwrap_or_default();
         let verifies = |signer: &Hmac<Sha256>| signer.clone().chain_update(text).verify_slice(bytes).is_ok();
-        let key = self.signers.iter().position(verifies).ok_or("no key verifies its signature")?;
+        let key = self.signers.iter().position(verifies).ok_or("signature")?;
         Ok(Presented { token, stale_key: key > 0 })
     }
 

@@ -5,7 +5,7 @@ use std::{cell::Cell, collections::BTreeMap, fmt};
 use serde::de::{DeserializeOwned, Visitor};
 use serde_json::value::RawValue;
 
-use crate::{codec::Codec, json};
+use crate::{codec::Codec, events, json};
 
 /// A struct that is a view of some fields of the session. Implemented by `#[derive(Session)]`.
 ///
@@ -206,12 +206,7 @@ impl<'a> Decoder<'a> {
     fn report(&self, field: &str, error: &serde_json::Error) {
         match self.undecodable {
             Some(undecodable) => undecodable.set(true),
-            None => tracing::warn!(
-                name: "session.field.undecodable",
-                field,
-                reason = json::reason(error),
-                "a stored field does not decode and counts as absent; it is kept until it is overwritten"
-            ),
+            None => events::field_undecodable(field, json::reason(error)),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     changes::{Base, Change, Origin},
     data::{Decoder, EncodeError, Field, Missing, Schema, SessionData},
     error::SessionError,
+    events,
     live::Loading,
     registry,
     state::{Snapshot, State},
@@ -173,7 +174,7 @@ impl<T: SessionData> FromRequest for Session<T> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Extract<T> {
         let step = State::of(request).and_then(|state| {
             if let Err(error) = registry::register(T::schema()) {
-                tracing::error!(name: "session.usage", "{error}");
+                events::usage(&error);
                 return Err(error);
             }
             Ok(match state.load() {

@@ -57,6 +57,7 @@ mod data;
 mod detached;
 mod end;
 mod error;
+mod events;
 mod extract;
 mod fields;
 mod handle;

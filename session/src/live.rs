@@ -9,6 +9,7 @@ use crate::{
     clock::millis,
     cookie::Presented,
     error::SessionError,
+    events,
     record::{Contents, NEVER},
     store::Version,
     token::Token,
@@ -43,19 +44,21 @@ pub(crate) async fn load(worker: Arc<Worker>, presented: Vec<Presented>) -> Load
         let Some(record) = worker.load(&key, budget).await? else { continue };
         let Some(contents) = worker.open(&key, &record) else { continue };
         if !token.verify(&contents.secret_hash) {
-            tracing::debug!(name: "session.rejected", id = %token.id(), "the token's secret is not the session's");
+            events::rejected(Some(token.id()), worker.core.cookies.name(), "secret");
             continue;
         }
         if deadline(&worker, &contents) <= worker.core.config.clock.now() {
-            tracing::debug!(name: "session.expired", id = %token.id(), "the absolute lifetime is over");
+            events::expired(token.id());
             continue;
         }
         if found.is_some() {
-            tracing::warn!(name: "session.tossed", "a request brought two live sessions, and is taken for anonymous");
+            events::tossed(worker.core.cookies.name());
+            events::loaded(None);
             return Ok(None);
         }
         found = Some(Live { token, contents, key, version: record.version, remaining: record.expires_in, stale_key });
     }
+    events::loaded(found.as_ref().map(|live| live.token.id()));
     Ok(found.map(Arc::new))
 }
 

@@ -26,7 +26,8 @@ use crate::{
     commit::{CookieChange, Outcome},
     config::SessionConfig,
     detached::Detached,
-    error::{Chain, ConfigError, SessionError},
+    error::{ConfigError, SessionError},
+    events,
     sessions::Sessions,
     state::{Slot, State},
     store::SessionStore,
@@ -237,13 +238,7 @@ fn warn_of_second(cookie: &str, store: &Arc<dyn SessionStore>) {
     let mut local = LOCAL.lock().unwrap_or_else(PoisonError::into_inner);
     local.retain(|(_, other)| other.strong_count() > 0);
     if local.iter().any(|(name, _)| name == cookie) {
-        tracing::error!(
-            name: "session.second_store",
-            cookie,
-            store = store.name(),
-            "this process has a second store for the same cookie, and each knows its own sessions only: build the \
-             `SessionMiddleware` once, outside the app factory, and wrap clones of it"
-        );
+        events::second_store(cookie, store.name());
     }
     local.push((cookie.to_owned(), Arc::downgrade(store)));
 }
@@ -381,7 +376,7 @@ fn finish<B>(
     sweep_by_chance(state);
     let failure = committed.err();
     if let Some(error) = &failure {
-        tracing::error!(name: "session.commit.failed", error = %Chain(error));
+        events::commit_failed(error);
     }
     let headers = cookie_header(state, state.cookie());
     match (response, failure) {

@@ -14,6 +14,7 @@ use crate::{
     clock::millis,
     end::{self, Found},
     error::{SessionError, StoreError},
+    events,
     handle::SessionHandle,
     id::SessionId,
     middleware::Shared,
@@ -275,7 +276,7 @@ fn info(worker: &Worker, entry: Entry, contents: &Contents, remaining: Duration)
 async fn revoke(worker: &Worker, owner: &Owner, entry: Entry, reason: &'static str) -> Result<bool, SessionError> {
     let is_ended = end::end(worker, owner, entry, worker.budget()).await?;
     if is_ended {
-        tracing::debug!(name: "session.revoked", id = %entry.id, reason);
+        events::revoked(entry.id, reason);
     }
     Ok(is_ended)
 }
@@ -323,7 +324,7 @@ async fn forget(worker: &Worker, owner: &Owner, gone: &[Entry]) {
             Ok(true) => return,
             Ok(false) => {}
             Err(error) => {
-                tracing::debug!(name: "session.list.failed", error = %crate::error::Chain(&error));
+                events::list_failed(&error);
                 return;
             }
         }

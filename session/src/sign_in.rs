@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use crate::{
     end::{self, Found},
     error::SessionError,
+    events,
     live::{ABOUT_FOREVER, until},
     owner::{Entry, List, Owner},
     record::NEVER,
@@ -65,12 +66,12 @@ async fn make_room(
     let left: Vec<_> = looked_up.into_iter().filter_map(|(entry, is_gone)| (!is_gone).then_some(entry)).collect();
     let over = (left.len() + 1).saturating_sub(limit.most);
     if over > 0 && limit.refuse {
-        tracing::debug!(name: "session.limit_refused", limit = limit.most);
+        events::limit_refused(limit.most);
         return Err(SessionError::LimitReached { limit: limit.most });
     }
     for entry in left.iter().take(over) {
         if end::end(worker, owner, *entry, budget).await? {
-            tracing::debug!(name: "session.revoked", id = %entry.id, reason = "limit");
+            events::revoked(entry.id, "limit");
         }
     }
     list.entries = left.into_iter().skip(over).collect();

@@ -15,7 +15,8 @@ use crate::{
     commit::{Committed, CookieChange, Saving, Seen},
     cookie::Presented,
     data::Guard,
-    error::{Chain, SessionError},
+    error::SessionError,
+    events,
     id::SessionId,
     live::{self, Live, Loaded, Loading},
     worker::Worker,
@@ -120,7 +121,7 @@ impl State {
         let state = request.extensions().get::<Slot>().map(|slot| slot.0.clone());
         let Some(state) = state else {
             let error = SessionError::NoMiddleware;
-            tracing::error!(name: "session.no_middleware", path = request.path(), "{error}");
+            events::no_middleware(request.match_pattern().as_deref(), &error);
             return Err(error);
         };
         if !state.touched.replace(true) {
@@ -148,7 +149,7 @@ impl State {
             inner.load = match loaded {
                 Ok(live) => Load::Done(live),
                 Err(error) => {
-                    tracing::error!(name: "session.load.failed", error = %Chain(&error));
+                    events::load_failed(&error);
                     Load::Failed(error)
                 }
             };
@@ -182,7 +183,7 @@ impl State {
     pub(crate) fn change(&self, name: &'static str, change: Change, before: &mut Snapshot) {
         let mut inner = self.inner.borrow_mut();
         if before.era != inner.era {
-            tracing::debug!(name: "session.dropped", field = name, "the session that it was read from has ended");
+            events::field_dropped(name, "ended");
             return;
         }
         inner.rotate |= change.origin.field().is_some_and(|field| field.guard != Guard::None);
@@ -248,7 +249,7 @@ impl State {
     pub(crate) fn drop_changes(&self) {
         let mut inner = self.inner.borrow_mut();
         if !inner.changes.is_empty() || inner.rotate || inner.failure.is_some() {
-            tracing::warn!(name: "session.dropped", "the response is a failure, and the session's changes are dropped");
+            events::dropped();
         }
         inner.discard();
     }
@@ -337,10 +338,7 @@ impl Drop for State {
         let ends =
             (inner.rotate || inner.destroyed.is_some()) && !matches!(inner.load, Load::Untouched | Load::Done(None));
         if inner.phase == Phase::Answered && (ends || inner.failure.is_some() || !inner.changes.is_empty()) {
-            tracing::error!(
-                name: "session.late_change",
-                "the session was changed after the response began, and that is lost: call `save().await` on it there"
-            );
+            events::late_change();
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     cookie::CookieRules,
     end,
     error::{ConfigError, SessionError, StoreError, StoreErrorKind},
+    events,
     queue::Queue,
     record::{self, Contents},
     seal::Sealer,
@@ -113,11 +114,7 @@ impl Worker {
         }
         let contents = self.core.sealer.open(key, record.bytes.clone()).and_then(record::decode);
         if contents.is_none() {
-            tracing::warn!(
-                name: "session.damaged",
-                store = self.store.name(),
-                "a stored record is damaged, foreign or sealed by an unknown key, and counts as absent"
-            );
+            events::damaged(self.store.name());
         }
         contents
     }
@@ -159,7 +156,7 @@ impl Worker {
         let swept = self.store.delete_expired(BATCH);
         let swept = self.within(self.budget(), StoreErrorKind::OutcomeUnknown, swept).await;
         match &swept {
-            Ok(count) => tracing::debug!(name: "session.swept", store = self.store.name(), count),
+            Ok(count) => events::swept(self.store.name(), *count),
             Err(error) => self.report("delete_expired", error),
         }
         swept
@@ -177,7 +174,6 @@ impl Worker {
 
     /// Tells the log of a failed call that the request does not fail for.
     pub(crate) fn report(&self, operation: &'static str, error: &StoreError) {
-        let error = crate::error::Chain(error);
-        tracing::warn!(name: "session.store.failed", store = self.store.name(), operation, %error);
+        events::store_failed(self.store.name(), operation, error);
     }
 }

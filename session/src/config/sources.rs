@@ -72,7 +72,7 @@ impl SessionConfig {
                 Some(key) => _ = found.insert(key, Raw::Text(value.into())),
                 None => {
                     if let Some(advice) = stray(name.as_ref()) {
-                        tracing::warn!(name: "session.config.unknown", variable = name.as_ref(), "{advice}");
+                        crate::events::config_unknown(name.as_ref(), &advice);
                     }
                 }
             }

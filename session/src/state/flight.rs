@@ -8,7 +8,8 @@ use super::{InFlight, Load, Phase, State};
 use crate::{
     commit::{self, CookieChange, Known, Outcome, Plan, Saving},
     detached::Detached,
-    error::{Chain, SessionError},
+    error::SessionError,
+    events,
     live::{self, stored},
 };
 
@@ -21,7 +22,7 @@ impl State {
                 let outcome = Detached::new(saving.clone()).await;
                 self.settle(&saving, &outcome);
                 outcome.map(drop).map_err(|failed| {
-                    tracing::error!(name: "session.save.failed", error = %Chain(&failed.error));
+                    events::save_failed(&failed.error);
                     failed.error
                 })
             }

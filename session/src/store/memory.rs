@@ -281,11 +281,7 @@ impl Inner {
             live += u64::from(removed.is_some_and(|place| now <= place.deadline));
         }
         if live > 0 && self.warning.is_due(self.now()) {
-            tracing::warn!(
-                name: "session.store.full",
-                max_bytes = self.max_bytes,
-                "the memory store is full, and live sessions are being ended: raise its bound by `max_bytes`"
-            );
+            crate::events::store_full("memory", self.max_bytes as u64, "`max_bytes`");
         }
     }
 }

@@ -309,12 +309,7 @@ fn record(key: &str, value: Vec<u8>) -> Option<Record> {
 }
 
 fn foreign(key: &str) {
-    tracing::warn!(
-        name: "session.record.foreign",
-        store = "redis",
-        key,
-        "what is stored under this key is no record, and counts as absent; it is kept until it is deleted"
-    );
+    crate::events::record_foreign("redis", key);
 }
 
 /// Wall-clock time, as other processes read what this one wrote.

@@ -83,12 +83,7 @@ impl Disk {
         match format::decode(file, Some(&name.key)) {
             Ok(stored) => Ok(Some(stored)),
             Err(damage) => {
-                tracing::warn!(
-                    name: "session.store.damaged",
-                    path = %path.display(),
-                    reason = damage.reason(),
-                    "a session's file is damaged, and counts as absent"
-                );
+                crate::events::file_damaged(&path, damage.reason());
                 Ok(None)
             }
         }

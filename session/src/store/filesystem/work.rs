@@ -20,7 +20,7 @@ use super::{
     sweep::Cursor,
 };
 use crate::{
-    error::Chain,
+    events,
     store::{StoreError, StoreErrorKind, seldom::Seldom},
 };
 
@@ -120,18 +120,11 @@ impl FilesystemStore {
         let pruning = self.blocking(move |disk| {
             let Ok(_one) = store.shared.pruning.try_lock() else { return Ok(()) };
             match disk.prune(threshold, &except) {
-                Ok(live) if live > 0 && store.shared.warning.is_due(disk.clock.elapsed()) => tracing::warn!(
-                    name: "session.store.full",
-                    threshold,
-                    "there are more session files than the threshold, and live sessions are being ended: raise \
-                     `SESSION_FILE_THRESHOLD`"
-                ),
+                Ok(live) if live > 0 && store.shared.warning.is_due(disk.clock.elapsed()) => {
+                    events::store_full("filesystem", threshold, "`SESSION_FILE_THRESHOLD`");
+                }
                 Ok(_) => {}
-                Err(error) => tracing::warn!(
-                    name: "session.store.prune",
-                    error = %Chain(&error),
-                    "the session files can't be kept to the threshold"
-                ),
+                Err(error) => events::prune_failed(&error),
             }
             Ok(())
         });

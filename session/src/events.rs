@@ -1,0 +1,263 @@
+//! Every event of this crate, with its name, its level and its fields.
+//!
+//! No function here is given a token, a secret or a stored value, so none can show one. An event that nobody listens to
+//! costs one relaxed load.
+
+use std::{fmt, path::Path};
+
+use tracing::{Level, field};
+
+use crate::{
+    error::{Chain, SessionError, StoreError},
+    id::SessionId,
+};
+
+/// What is fixed about an event.
+struct Event {
+    /// What it is called in the log's metadata.
+    name: &'static str,
+    level: Level,
+}
+
+macro_rules! events {
+    ($($event:ident: $level:ident $name:literal;)*) => {
+        $(const $event: Event = Event { name: $name, level: Level::$level };)*
+    };
+}
+
+events! {
+    CREATED: DEBUG "session.created";
+    LOADED: TRACE "session.loaded";
+    TOUCHED: TRACE "session.touched";
+    ROTATED: DEBUG "session.rotated";
+    DESTROYED: DEBUG "session.destroyed";
+    REVOKED: DEBUG "session.revoked";
+    EXPIRED: DEBUG "session.expired";
+    REJECTED: DEBUG "session.rejected";
+    TOSSED: WARN "session.tossed";
+    LIMIT_REFUSED: DEBUG "session.limit_refused";
+    CONFLICT: DEBUG "session.conflict";
+    MERGED: DEBUG "session.merged";
+    GONE: DEBUG "session.gone";
+    DROPPED: WARN "session.dropped";
+    FIELD_DROPPED: DEBUG "session.field.dropped";
+    FIELD_UNDECODABLE: WARN "session.field.undecodable";
+    LATE_CHANGE: ERROR "session.late_change";
+    DAMAGED: WARN "session.damaged";
+    SWEPT: DEBUG "session.swept";
+    LOAD_FAILED: ERROR "session.load.failed";
+    COMMIT_FAILED: ERROR "session.commit.failed";
+    SAVE_FAILED: ERROR "session.save.failed";
+    LIST_FAILED: WARN "session.list.failed";
+    STORE_FAILED: WARN "session.store.failed";
+    STORE_DAMAGED: WARN "session.store.damaged";
+    STORE_FOREIGN: WARN "session.record.foreign";
+    STORE_FULL: WARN "session.store.full";
+    STORE_PRUNE: WARN "session.store.prune";
+    NO_MIDDLEWARE: ERROR "session.no_middleware";
+    USAGE: ERROR "session.usage";
+    SECOND_STORE: ERROR "session.second_store";
+    CONFIG_UNKNOWN: WARN "session.config.unknown";
+}
+
+/// Where all events come from, whatever file tells of them.
+const TARGET: &str = "actix_typed_session";
+
+macro_rules! emit {
+    ($event:ident, { $($fields:tt)* }, $($message:tt)+) => {
+        tracing::event!(name: $event.name, target: TARGET, $event.level, { $($fields)* }, $($message)+)
+    };
+}
+
+/// A session began.
+pub(crate) fn created(id: SessionId) {
+    emit!(CREATED, { id = %id }, "a session began");
+}
+
+/// The cookie of a request was looked up; none where the visitor is anonymous all the same.
+pub(crate) fn loaded(id: Option<SessionId>) {
+    emit!(LOADED, { id = id.map(field::display), anonymous = id.is_none() }, "a cookie was looked up");
+}
+
+/// The expiry of a session that was only read was moved, unless it had ended.
+pub(crate) fn touched(id: SessionId, touched: bool) {
+    emit!(TOUCHED, { id = %id, touched }, "a session was read, and is to live longer");
+}
+
+/// A session has a new token.
+pub(crate) fn rotated(id: SessionId) {
+    emit!(ROTATED, { id = %id }, "a session has a new token");
+}
+
+/// A request ended its session.
+pub(crate) fn destroyed(id: SessionId) {
+    emit!(DESTROYED, { id = %id }, "a session was destroyed");
+}
+
+/// A session was ended from outside: `limit`, `owner`, `id` or `others` says by what.
+pub(crate) fn revoked(id: SessionId, reason: &'static str) {
+    emit!(REVOKED, { id = %id, reason }, "a session was revoked");
+}
+
+/// A session was found whose absolute lifetime is over.
+pub(crate) fn expired(id: SessionId) {
+    emit!(EXPIRED, { id = %id }, "the absolute lifetime of a session is over");
+}
+
+/// A cookie was refused: `malformed`, `unsigned` and `signature` before the store was asked, `secret` after that.
+pub(crate) fn rejected(id: Option<SessionId>, cookie: &str, reason: &'static str) {
+    emit!(REJECTED, { id = id.map(field::display), cookie, reason }, "a session cookie was refused");
+}
+
+/// A request brought two live sessions.
+pub(crate) fn tossed(cookie: &str) {
+    emit!(TOSSED, { cookie }, "a request brought two live sessions, and is taken for anonymous");
+}
+
+/// A sign-in was refused, for the owner has as many sessions as is allowed.
+pub(crate) fn limit_refused(limit: usize) {
+    emit!(
+        LIMIT_REFUSED,
+        { limit },
+        "a sign-in was refused: the owner has as many sessions as `SESSION_LIMIT_PER_OWNER` allows"
+    );
+}
+
+/// A write met that of another request: `overtaken`, or `rotated_away` where the token is dead by that.
+pub(crate) fn conflict(id: SessionId, reason: &'static str) {
+    emit!(CONFLICT, { id = %id, reason }, "another request wrote the session meanwhile");
+}
+
+/// A field that two requests changed was merged; `overruled` says whether a change was lost by that.
+pub(crate) fn merged(field: &str, overruled: bool) {
+    emit!(MERGED, { field, overruled }, "a field was changed by another request too");
+}
+
+/// A session ended while a request changed it.
+pub(crate) fn gone(rotate: bool) {
+    emit!(GONE, { rotate }, "the session ended meanwhile, and the changes with it");
+}
+
+/// The changes of a request were dropped, for its response is a failure.
+pub(crate) fn dropped() {
+    emit!(DROPPED, {}, "the response is a failure, and the session's changes are dropped");
+}
+
+/// The change of a field was dropped: its struct was `removed`, or the session it was read from has `ended`.
+pub(crate) fn field_dropped(field: &str, reason: &'static str) {
+    emit!(FIELD_DROPPED, { field, reason }, "the change of a field is void");
+}
+
+/// A stored field does not decode.
+pub(crate) fn field_undecodable(field: &str, reason: &'static str) {
+    emit!(
+        FIELD_UNDECODABLE,
+        { field, reason },
+        "a stored field does not decode and counts as absent; it is kept until it is overwritten"
+    );
+}
+
+/// The session was changed after the response began.
+pub(crate) fn late_change() {
+    emit!(
+        LATE_CHANGE,
+        {},
+        "the session was changed after the response began, and that is lost: call `save().await` on it there"
+    );
+}
+
+/// A record can't be read.
+pub(crate) fn damaged(store: &str) {
+    emit!(DAMAGED, { store }, "a stored record is damaged, foreign or sealed by an unknown key, and counts as absent");
+}
+
+/// Expired records were deleted.
+pub(crate) fn swept(store: &str, count: u64) {
+    emit!(SWEPT, { store, count }, "expired records were deleted");
+}
+
+/// A request has no session, for it could not be loaded.
+pub(crate) fn load_failed(error: &SessionError) {
+    emit!(LOAD_FAILED, { error = %Chain(error) }, "the session could not be loaded");
+}
+
+/// A request's changes were not saved.
+pub(crate) fn commit_failed(error: &SessionError) {
+    emit!(COMMIT_FAILED, { error = %Chain(error) }, "the session was not saved");
+}
+
+/// A handler's `save` failed.
+pub(crate) fn save_failed(error: &SessionError) {
+    emit!(SAVE_FAILED, { error = %Chain(error) }, "the session was not saved early");
+}
+
+/// What has ended could not be struck off a user's record.
+pub(crate) fn list_failed(error: &SessionError) {
+    emit!(LIST_FAILED, { error = %Chain(error) }, "the list of a user's sessions names some that have ended");
+}
+
+/// A call to the store failed.
+pub(crate) fn store_failed(store: &str, operation: &'static str, error: &StoreError) {
+    emit!(STORE_FAILED, { store, operation, error = %Chain(error) }, "the session store failed");
+}
+
+/// A session's file can't be read.
+#[cfg(feature = "filesystem")]
+pub(crate) fn file_damaged(path: &Path, reason: &'static str) {
+    emit!(
+        STORE_DAMAGED,
+        { store = "filesystem", path = %path.display(), reason },
+        "a session's file is damaged, and counts as absent"
+    );
+}
+
+/// Something else is stored where a record would be.
+#[cfg(feature = "redis")]
+pub(crate) fn record_foreign(store: &'static str, key: &str) {
+    emit!(
+        STORE_FOREIGN,
+        { store, key },
+        "what is stored under this key is no record, and counts as absent; it is kept until it is deleted"
+    );
+}
+
+/// Live sessions are being ended for want of room.
+#[cfg(any(feature = "memory", feature = "filesystem"))]
+pub(crate) fn store_full(store: &'static str, limit: u64, setting: &'static str) {
+    emit!(STORE_FULL, { store, limit }, "the store is full, and live sessions are being ended: raise {setting}");
+}
+
+/// The files could not be kept to the threshold.
+#[cfg(feature = "filesystem")]
+pub(crate) fn prune_failed(error: &StoreError) {
+    emit!(
+        STORE_PRUNE,
+        { store = "filesystem", error = %Chain(error) },
+        "the session files can't be kept to the threshold"
+    );
+}
+
+/// No middleware is around a handler that wants a session.
+pub(crate) fn no_middleware(route: Option<&str>, error: &SessionError) {
+    emit!(NO_MIDDLEWARE, { route }, "{error}");
+}
+
+/// A session is used in a way that can't be right.
+pub(crate) fn usage(error: &SessionError) {
+    emit!(USAGE, { error = %error }, "the session is used in a way that can't be right");
+}
+
+/// Two local stores for one cookie.
+pub(crate) fn second_store(cookie: &str, store: &str) {
+    emit!(
+        SECOND_STORE,
+        { cookie, store },
+        "this process has a second store for the same cookie, and each knows its own sessions only: build the \
+         `SessionMiddleware` once, outside the app factory, and wrap clones of it"
+    );
+}
+
+/// A variable that looks like a setting is none.
+pub(crate) fn config_unknown(variable: &str, advice: impl fmt::Display) {
+    emit!(CONFIG_UNKNOWN, { variable }, "{advice}");
+}
