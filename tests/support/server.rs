@@ -1,9 +1,14 @@
-//! [`Server`]: a real actix server of a test's own routes, on a free port.
+//! [`Server`]: a real actix server of a test's own routes, on a free port, with the users' `Sessions` in `web::Data`.
 
 use std::{net::SocketAddr, thread::JoinHandle};
 
 use actix_typed_session::SessionMiddleware;
-use actix_web::{App, HttpServer, dev::ServerHandle, rt::System, web::ServiceConfig};
+use actix_web::{
+    App, HttpServer,
+    dev::ServerHandle,
+    rt::System,
+    web::{Data, ServiceConfig},
+};
 
 /// A server in a thread of its own, stopped when it is dropped.
 pub struct Server {
@@ -19,10 +24,10 @@ impl Server {
         let (started, start) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             let serve = async move {
-                let server = HttpServer::new(move || App::new().wrap(sessions.clone()).configure(routes))
-                    .workers(workers)
-                    .bind(("127.0.0.1", 0))
-                    .expect("a free port");
+                let of_users = sessions.sessions().ok().map(Data::new);
+                let add = move |app: &mut ServiceConfig| _ = of_users.clone().map(|of_users| app.app_data(of_users));
+                let app = move || App::new().wrap(sessions.clone()).configure(add.clone()).configure(routes);
+                let server = HttpServer::new(app).workers(workers).bind(("127.0.0.1", 0)).expect("a free port");
                 let address = server.addrs().first().copied().expect("one address");
                 let server = server.shutdown_timeout(1).disable_signals().run();
                 started.send((address, server.handle())).expect("the test waits");

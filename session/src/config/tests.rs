@@ -36,6 +36,14 @@ fn cases() -> Vec<(&'static str, &'static str, Value, &'static str)> {
         ("SESSION_ID_LENGTH", "64", json!(64), "id_length: 64"),
         ("SESSION_MAX_BYTES", "1MiB", json!(1_048_576), "max_bytes: 1048576"),
         ("SESSION_STORE_TIMEOUT", "500ms", json!("500 ms"), "store_timeout: 500ms"),
+        ("SESSION_LIMIT_PER_OWNER", "3", json!(3), "limit_per_owner: Some(3), refuse_over_limit: false"),
+        ("SESSION_LIMIT_PER_OWNER", "Refuse", json!("refuse"), "limit_per_owner: None, refuse_over_limit: true"),
+        (
+            "SESSION_LIMIT_PER_OWNER",
+            "5 refuse",
+            json!(" 5  refuse "),
+            "limit_per_owner: Some(5), refuse_over_limit: true",
+        ),
         ("SESSION_CLEANUP_N_REQUESTS", "100", json!(100), "cleanup_n_requests: Some(100)"),
         ("SESSION_AUTODELETE", "on", json!(true), "cleanup_n_requests: Some(1)"),
         (
@@ -120,6 +128,7 @@ fn the_documented_defaults_are_the_defaults() {
 #[test]
 fn a_bad_value_is_told_with_its_key_and_what_is_accepted() {
     let stores = "accepted are `null`, `memory`, `filesystem` and `redis`";
+    let limit = "accepted are 1 to 1000 sessions, over which the oldest is ended, and `refuse`, or both: `5 refuse`";
     let flag = "accepted are `true` and `false` (or `1 yes on` and `0 no off`)";
     let duration = "accepted are seconds such as `1800`, or `500ms`, `90s`, `30m`, `12h`, `31d`";
     let lifetime = "accepted are more than 0 seconds and at most 36500 days";
@@ -165,7 +174,12 @@ fn a_bad_value_is_told_with_its_key_and_what_is_accepted() {
         ("SESSION_ID_LENGTH", "+32", "accepted are whole numbers from 16 to 64".to_owned()),
         ("SESSION_MAX_BYTES", "1MB", bytes.to_owned()),
         ("SESSION_STORE_TIMEOUT", "soon", duration.to_owned()),
-        ("SESSION_LIMIT_PER_OWNER", "3", "this version does not have that setting yet".to_owned()),
+        ("SESSION_LIMIT_PER_OWNER", "0", limit.to_owned()),
+        ("SESSION_LIMIT_PER_OWNER", "1001", limit.to_owned()),
+        ("SESSION_LIMIT_PER_OWNER", "refuse 5", limit.to_owned()),
+        ("SESSION_LIMIT_PER_OWNER", "5 evict", limit.to_owned()),
+        ("SESSION_LIMIT_PER_OWNER", "", limit.to_owned()),
+        ("SESSION_LIMIT_PER_OWNER", "none", limit.to_owned()),
         (
             "SESSION_CLEANUP_N_REQUESTS",
             "often",
@@ -239,6 +253,8 @@ fn what_each_method_sets_is_checked_when_the_middleware_is_built() {
         (config().id_length(65), "SESSION_ID_LENGTH"),
         (config().max_bytes(1023), "SESSION_MAX_BYTES"),
         (config().store_timeout(Duration::from_micros(999)), "SESSION_STORE_TIMEOUT"),
+        (config().limit_per_owner(0), "SESSION_LIMIT_PER_OWNER"),
+        (config().limit_per_owner(1001), "SESSION_LIMIT_PER_OWNER"),
     ] {
         assert_eq!(config.validate().unwrap_err().key(), key);
     }
