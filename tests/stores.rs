@@ -1,4 +1,5 @@
-//! Every store against every rule of the contract: one trial a rule and store, named `redis::s05_…`.
+//! Every store against every rule of the contract: one trial a rule and store, named `redis::s05_…`; and requests that
+//! race over it, named `redis::race_…`.
 //!
 //! Where a server is missing, its trials are ignored with the reason; `SESSION_TEST_REQUIRE=all`, or a list such as
 //! `redis,filesystem`, makes that a failure.
@@ -10,6 +11,7 @@
 mod stores {
     pub(crate) mod backend;
     pub(crate) mod bad_server;
+    pub(crate) mod races;
 
     pub(crate) mod custom;
     pub(crate) mod filesystem;

@@ -17,6 +17,8 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use libtest_mimic::{Completion, Failed, Trial};
 
+use super::races::{self, Race};
+
 /// A trial that only one store has: its name, and what it does with the subject.
 pub(crate) type Own = (&'static str, for<'a> fn(&'a Subject) -> BoxFuture<'a, ()>);
 
@@ -31,9 +33,14 @@ pub(crate) trait Backend: Send + Sync + 'static {
         None
     }
 
-    /// The numbers of rules that mean nothing for it, because it has nothing of the kind: `["s11"]`.
+    /// What the names of rules and other trials begin with that mean nothing for it: `["s11", "race"]`.
     fn without(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// How often a race is run; fewer times where a write is slow, so that all races are over in some ten seconds.
+    fn race_rounds(&self) -> usize {
+        40
     }
 
     /// Trials beside the rules.
@@ -72,18 +79,28 @@ pub(crate) fn trials(backend: &Arc<dyn Backend>) -> Vec<Trial> {
         };
         trial("model_and_store_agree_on_generated_histories", Box::new(move || in_time(run())))
     });
+    let races = races::all().into_iter().filter(|(name, _)| applies(name)).map(|(name, run)| {
+        let backend = Arc::clone(backend);
+        let run = async move || run(&Race::new(backend.subject().await, backend.race_rounds())).await;
+        trial(name, Box::new(move || in_time_of(races::factor(), run())))
+    });
     let own = backend.own().into_iter().map(|(name, run)| {
         let backend = Arc::clone(backend);
         let run = async move || run(&backend.subject().await).await;
         trial(name, Box::new(move || in_time(run())))
     });
-    rules.chain(model).chain(own).collect()
+    rules.chain(model).chain(races).chain(own).collect()
 }
 
 /// Runs a trial on a runtime of its own with two threads; one that takes minutes hangs.
 fn in_time(work: impl Future<Output = ()>) {
+    in_time_of(1, work);
+}
+
+/// The same for work that takes so many times as long.
+fn in_time_of(factor: usize, work: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let limit = Duration::from_secs(180);
+    let limit = Duration::from_secs(180).saturating_mul(u32::try_from(factor).unwrap_or(u32::MAX));
     let ended = runtime.block_on(async { tokio::time::timeout(limit, work).await });
     runtime.shutdown_background();
     assert!(ended.is_ok(), "not done after {limit:?}");

@@ -19,6 +19,10 @@ impl Backend for Filesystem {
         &["s16"]
     }
 
+    fn race_rounds(&self) -> usize {
+        8
+    }
+
     async fn subject(&self) -> Subject {
         let (clock, folder) = (Clock::manual(), tempfile::tempdir().unwrap());
         let open = |name| FilesystemStore::new(folder.path().join(name)).unwrap().clock(clock.clone());

@@ -20,7 +20,7 @@ impl Backend for Null {
     }
 
     fn without(&self) -> &'static [&'static str] {
-        &["s", "model"]
+        &["s", "model", "race"]
     }
 
     fn own(&self) -> Vec<Own> {

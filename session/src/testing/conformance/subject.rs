@@ -150,8 +150,20 @@ impl Subject {
         self.stores.first().map(Arc::clone).expect("a subject has a store")
     }
 
-    /// `count` stores for concurrent use: those that the subject has, and what a worker makes of them, by turns.
-    pub(super) fn stores(&self, count: usize) -> Vec<Arc<dyn SessionStore>> {
+    /// `count` stores for concurrent use: those that the subject has, and then what workers make of them, over and over.
+    ///
+    /// For tests of your own beside the rules.
+    ///
+    /// ```
+    /// use actix_typed_session::testing::{ReferenceStore, conformance::Subject};
+    ///
+    /// let store = ReferenceStore::default();
+    /// let subject = Subject::new(store.clone()).beside(store);
+    /// let [one, other] = &subject.stores(2)[..] else { unreachable!() };
+    /// # let _ = (one, other);
+    /// ```
+    #[must_use]
+    pub fn stores(&self, count: usize) -> Vec<Arc<dyn SessionStore>> {
         let workers = self.stores.iter().filter_map(|store| store.for_worker());
         let all: Vec<_> = self.stores.iter().cloned().chain(workers).collect();
         all.iter().cycle().take(count).cloned().collect()

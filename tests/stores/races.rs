@@ -1,0 +1,65 @@
+//! [`all`]: requests that race over one session, at two servers that have the store open, each with two workers.
+//!
+//! Each round begins a session of its own and lets the requests go by a barrier; what must hold is checked after the
+//! last answer, past the servers too. `SESSION_RACE_ROUNDS=50` runs each race fifty times as long.
+
+use std::env;
+
+use actix_typed_session::testing::conformance::Subject;
+use futures_util::{FutureExt, future::BoxFuture};
+
+use self::servers::When;
+
+mod adding;
+mod ending;
+mod merging;
+mod owning;
+mod rotating;
+mod servers;
+mod watched;
+
+/// The store over which requests race, and how often they do.
+pub(crate) struct Race {
+    subject: Subject,
+    rounds: usize,
+}
+
+/// The name of a race, and what it does.
+pub(crate) type Named = (&'static str, for<'a> fn(&'a Race) -> BoxFuture<'a, ()>);
+
+/// All races, each a function of its file.
+pub(crate) fn all() -> Vec<Named> {
+    macro_rules! races {
+        ($($file:ident::$name:ident,)*) => { vec![$((stringify!($name), |race| $file::$name(race).boxed())),*] };
+    }
+    races![
+        adding::race_sixty_four_writers_of_a_sum_are_all_counted,
+        merging::race_every_merge_rule_holds_at_two_servers,
+        merging::race_of_changes_that_reject_each_other_one_is_done,
+        merging::race_changes_of_different_fields_all_survive,
+        rotating::race_of_fifty_rotations_one_token_lives,
+        rotating::race_of_sign_ins_one_is_done,
+        rotating::race_nothing_that_came_with_a_dead_token_is_saved,
+        ending::race_what_was_logged_out_stays_out_whatever_is_saved,
+        ending::race_a_sign_in_that_meets_the_end_is_told,
+        ending::race_a_refresh_revives_nothing,
+        owning::race_a_former_owners_save_is_never_the_new_owners,
+    ]
+}
+
+/// How many times as long the races run as usual.
+pub(crate) fn factor() -> usize {
+    let rounds = env::var("SESSION_RACE_ROUNDS").ok();
+    rounds.map_or(1, |rounds| rounds.parse().expect("`SESSION_RACE_ROUNDS` is a number"))
+}
+
+impl Race {
+    pub(crate) fn new(subject: Subject, rounds: usize) -> Self {
+        Self { subject, rounds: rounds * factor() }
+    }
+
+    /// The rounds of a race whose rounds cost so many times as much as usual, each in one of these ways.
+    fn rounds(&self, cost: usize, ways: &'static [When]) -> impl Iterator<Item = When> {
+        ways.iter().copied().cycle().take((self.rounds / cost).max(ways.len()))
+    }
+}
