@@ -340,9 +340,8 @@ impl Commit<'_> {
         let cookie = if again { self.cookie_again(&live) } else { CookieChange::Keep };
         let mut live = live;
         if let Some(wanted) = wanted {
-            match self.worker.touch(&live.key, wanted, self.budget).await {
-                Ok(touched) => events::touched(live.token.id(), touched),
-                Err(error) => self.worker.report("touch", &error),
+            if let Ok(touched) = self.worker.touch(&live.key, wanted, self.budget).await {
+                events::touched(live.token.id(), touched);
             }
             // tried once a request, whatever it came to
             live = Arc::new(Live { remaining: wanted, ..Arc::unwrap_or_clone(live) });

@@ -12,61 +12,92 @@ use crate::{
     id::SessionId,
 };
 
+mod call;
+mod metrics;
+mod span;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::{
+    call::Call,
+    metrics::describe,
+    span::{committing, loading},
+};
+
 /// What is fixed about an event.
 struct Event {
-    /// What it is called in the log's metadata.
+    /// What it is called in the metadata of the log.
     name: &'static str,
     level: Level,
+    #[cfg(test)]
+    fields: &'static [&'static str],
 }
 
 macro_rules! events {
-    ($($event:ident: $level:ident $name:literal;)*) => {
-        $(const $event: Event = Event { name: $name, level: Level::$level };)*
+    ($($event:ident: $level:ident $name:literal { $($field:ident),* };)*) => {
+        $(const $event: Event = Event {
+            name: $name,
+            level: Level::$level,
+            #[cfg(test)]
+            fields: &[$(stringify!($field)),*],
+        };)*
+        #[cfg(test)]
+        const ALL: &[Event] = &[$($event),*];
     };
 }
 
 events! {
-    CREATED: DEBUG "session.created";
-    LOADED: TRACE "session.loaded";
-    TOUCHED: TRACE "session.touched";
-    ROTATED: DEBUG "session.rotated";
-    DESTROYED: DEBUG "session.destroyed";
-    REVOKED: DEBUG "session.revoked";
-    EXPIRED: DEBUG "session.expired";
-    REJECTED: DEBUG "session.rejected";
-    TOSSED: WARN "session.tossed";
-    LIMIT_REFUSED: DEBUG "session.limit_refused";
-    CONFLICT: DEBUG "session.conflict";
-    MERGED: DEBUG "session.merged";
-    GONE: DEBUG "session.gone";
-    DROPPED: WARN "session.dropped";
-    FIELD_DROPPED: DEBUG "session.field.dropped";
-    FIELD_UNDECODABLE: WARN "session.field.undecodable";
-    LATE_CHANGE: ERROR "session.late_change";
-    DAMAGED: WARN "session.damaged";
-    SWEPT: DEBUG "session.swept";
-    LOAD_FAILED: ERROR "session.load.failed";
-    COMMIT_FAILED: ERROR "session.commit.failed";
-    SAVE_FAILED: ERROR "session.save.failed";
-    LIST_FAILED: WARN "session.list.failed";
-    STORE_FAILED: WARN "session.store.failed";
-    STORE_DAMAGED: WARN "session.store.damaged";
-    STORE_FOREIGN: WARN "session.record.foreign";
-    STORE_FULL: WARN "session.store.full";
-    STORE_PRUNE: WARN "session.store.prune";
-    NO_MIDDLEWARE: ERROR "session.no_middleware";
-    USAGE: ERROR "session.usage";
-    SECOND_STORE: ERROR "session.second_store";
-    CONFIG_UNKNOWN: WARN "session.config.unknown";
+    CREATED: DEBUG "session.created" { id };
+    LOADED: TRACE "session.loaded" { id, anonymous };
+    TOUCHED: TRACE "session.touched" { id, touched };
+    ROTATED: DEBUG "session.rotated" { id };
+    DESTROYED: DEBUG "session.destroyed" { id };
+    REVOKED: DEBUG "session.revoked" { id, reason };
+    EXPIRED: DEBUG "session.expired" { id };
+    REJECTED: DEBUG "session.rejected" { id, cookie, reason };
+    TOSSED: WARN "session.tossed" { cookie };
+    LIMIT_REFUSED: DEBUG "session.limit_refused" { limit };
+    CONFLICT: DEBUG "session.conflict" { id, reason };
+    MERGED: DEBUG "session.merged" { field, overruled };
+    GONE: DEBUG "session.gone" { rotate };
+    DROPPED: WARN "session.dropped" {};
+    FIELD_DROPPED: DEBUG "session.field.dropped" { field, reason };
+    FIELD_UNDECODABLE: WARN "session.field.undecodable" { field, reason };
+    LATE_CHANGE: ERROR "session.late_change" {};
+    DAMAGED: WARN "session.damaged" { store };
+    SWEPT: DEBUG "session.swept" { store, count };
+    STORE_CALL: TRACE "session.store.call" { store, operation, outcome, duration };
+    LOAD_FAILED: ERROR "session.load.failed" { error };
+    COMMIT_FAILED: ERROR "session.commit.failed" { error };
+    SAVE_FAILED: ERROR "session.save.failed" { error };
+    LIST_FAILED: WARN "session.list.failed" { error };
+    STORE_FAILED: WARN "session.store.failed" { store, operation, error, duration };
+    STORE_DAMAGED: WARN "session.store.damaged" { store, path, reason };
+    STORE_FOREIGN: WARN "session.record.foreign" { store, key };
+    STORE_FULL: WARN "session.store.full" { store, limit };
+    STORE_PRUNE: WARN "session.store.prune" { store, error };
+    NO_MIDDLEWARE: ERROR "session.no_middleware" { route };
+    USAGE: ERROR "session.usage" { error };
+    SECOND_STORE: ERROR "session.second_store" { cookie, store };
+    CONFIG_UNKNOWN: WARN "session.config.unknown" { variable };
 }
 
 /// Where all events come from, whatever file tells of them.
 const TARGET: &str = "actix_typed_session";
 
-macro_rules! emit {
+/// Tells the log of an event.
+macro_rules! log {
     ($event:ident, { $($fields:tt)* }, $($message:tt)+) => {
         tracing::event!(name: $event.name, target: TARGET, $event.level, { $($fields)* }, $($message)+)
     };
+}
+
+/// Tells the log of an event and counts it, by the label that follows `by` if one does.
+macro_rules! emit {
+    ($event:ident $(by $label:ident)?, { $($fields:tt)* }, $($message:tt)+) => {{
+        log!($event, { $($fields)* }, $($message)+);
+        metrics::count($event.name, &[$((stringify!($label), $label))?]);
+    }};
 }
 
 /// A session began.
@@ -76,7 +107,8 @@ pub(crate) fn created(id: SessionId) {
 
 /// The cookie of a request was looked up; none where the visitor is anonymous all the same.
 pub(crate) fn loaded(id: Option<SessionId>) {
-    emit!(LOADED, { id = id.map(field::display), anonymous = id.is_none() }, "a cookie was looked up");
+    let anonymous = if id.is_none() { "true" } else { "false" };
+    emit!(LOADED by anonymous, { id = id.map(field::display), anonymous = id.is_none() }, "a cookie was looked up");
 }
 
 /// The expiry of a session that was only read was moved, unless it had ended.
@@ -96,7 +128,7 @@ pub(crate) fn destroyed(id: SessionId) {
 
 /// A session was ended from outside: `limit`, `owner`, `id` or `others` says by what.
 pub(crate) fn revoked(id: SessionId, reason: &'static str) {
-    emit!(REVOKED, { id = %id, reason }, "a session was revoked");
+    emit!(REVOKED by reason, { id = %id, reason }, "a session was revoked");
 }
 
 /// A session was found whose absolute lifetime is over.
@@ -106,7 +138,7 @@ pub(crate) fn expired(id: SessionId) {
 
 /// A cookie was refused: `malformed`, `unsigned` and `signature` before the store was asked, `secret` after that.
 pub(crate) fn rejected(id: Option<SessionId>, cookie: &str, reason: &'static str) {
-    emit!(REJECTED, { id = id.map(field::display), cookie, reason }, "a session cookie was refused");
+    emit!(REJECTED by reason, { id = id.map(field::display), cookie, reason }, "a session cookie was refused");
 }
 
 /// A request brought two live sessions.
@@ -125,7 +157,7 @@ pub(crate) fn limit_refused(limit: usize) {
 
 /// A write met that of another request: `overtaken`, or `rotated_away` where the token is dead by that.
 pub(crate) fn conflict(id: SessionId, reason: &'static str) {
-    emit!(CONFLICT, { id = %id, reason }, "another request wrote the session meanwhile");
+    emit!(CONFLICT by reason, { id = %id, reason }, "another request wrote the session meanwhile");
 }
 
 /// A field that two requests changed was merged; `overruled` says whether a change was lost by that.
@@ -145,7 +177,7 @@ pub(crate) fn dropped() {
 
 /// The change of a field was dropped: its struct was `removed`, or the session it was read from has `ended`.
 pub(crate) fn field_dropped(field: &str, reason: &'static str) {
-    emit!(FIELD_DROPPED, { field, reason }, "the change of a field is void");
+    emit!(FIELD_DROPPED by reason, { field, reason }, "the change of a field is void");
 }
 
 /// A stored field does not decode.
@@ -196,9 +228,14 @@ pub(crate) fn list_failed(error: &SessionError) {
     emit!(LIST_FAILED, { error = %Chain(error) }, "the list of a user's sessions names some that have ended");
 }
 
-/// A call to the store failed.
-pub(crate) fn store_failed(store: &str, operation: &'static str, error: &StoreError) {
-    emit!(STORE_FAILED, { store, operation, error = %Chain(error) }, "the session store failed");
+/// A call to the store is over, after so many milliseconds. Not counted: it is measured.
+fn store_called(store: &str, operation: &'static str, outcome: &'static str, duration: f64) {
+    log!(STORE_CALL, { store, operation, outcome, duration }, "a call to the session store is over");
+}
+
+/// A call to the store failed, after so many milliseconds.
+fn store_failed(store: &str, operation: &'static str, error: &StoreError, duration: f64) {
+    emit!(STORE_FAILED, { store, operation, error = %Chain(error), duration }, "the session store failed");
 }
 
 /// A session's file can't be read.

@@ -35,6 +35,7 @@
 #![doc = include_str!("docs/sessions.md")]
 #![doc = include_str!("docs/setup.md")]
 #![doc = include_str!("docs/requests.md")]
+#![doc = include_str!("docs/events.md")]
 #![doc = include_str!("docs/testing.md")]
 // where an item is behind a feature that is off, its name leads to the table of features
 #![cfg_attr(feature = "memory", doc = "[`MemoryStore`]: store::MemoryStore")]

@@ -198,6 +198,7 @@ impl SessionMiddleware {
     }
 
     fn build(core: Core, store: Arc<dyn SessionStore>) -> Self {
+        events::describe();
         warn_of_second(core.cookies.name(), &store);
         Self { shared: Arc::new(Shared { core: Arc::new(core), store, workers: Mutex::default() }) }
     }

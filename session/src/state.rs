@@ -268,7 +268,7 @@ impl Load {
     fn begin(&mut self, worker: &Arc<Worker>) -> Option<Loading> {
         if let Self::Presented(presented) = self {
             let presented = std::mem::take(presented);
-            *self = Self::Running(live::load(worker.clone(), presented).boxed().shared());
+            *self = Self::Running(events::loading(live::load(worker.clone(), presented)).shared());
         }
         match self {
             Self::Running(loading) => Some(loading.clone()),

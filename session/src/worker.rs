@@ -125,11 +125,11 @@ impl Worker {
     }
 
     pub(crate) async fn load(&self, key: &str, budget: Budget) -> Result<Option<Record>, StoreError> {
-        self.within(budget, StoreErrorKind::Unavailable, self.store.load(key)).await
+        self.within("load", budget, StoreErrorKind::Unavailable, self.store.load(key)).await
     }
 
     pub(crate) async fn create(&self, key: &str, record: &Record, budget: Budget) -> Result<Created, StoreError> {
-        self.within(budget, StoreErrorKind::OutcomeUnknown, self.store.create(key, record)).await
+        self.within("create", budget, StoreErrorKind::OutcomeUnknown, self.store.create(key, record)).await
     }
 
     pub(crate) async fn update(
@@ -139,41 +139,42 @@ impl Worker {
         expected: &Version,
         budget: Budget,
     ) -> Result<Updated, StoreError> {
-        self.within(budget, StoreErrorKind::OutcomeUnknown, self.store.update(key, record, expected)).await
+        self.within("update", budget, StoreErrorKind::OutcomeUnknown, self.store.update(key, record, expected)).await
     }
 
     pub(crate) async fn touch(&self, key: &str, expires_in: Duration, budget: Budget) -> Result<bool, StoreError> {
-        self.within(budget, StoreErrorKind::OutcomeUnknown, self.store.touch(key, expires_in)).await
+        self.within("touch", budget, StoreErrorKind::OutcomeUnknown, self.store.touch(key, expires_in)).await
     }
 
     pub(crate) async fn delete(&self, key: &str, budget: Budget) -> Result<(), StoreError> {
-        self.within(budget, StoreErrorKind::OutcomeUnknown, self.store.delete(key)).await
+        self.within("delete", budget, StoreErrorKind::OutcomeUnknown, self.store.delete(key)).await
     }
 
     /// Deletes a batch of expired records; says how many those were.
     pub(crate) async fn sweep(&self) -> Result<u64, StoreError> {
         const BATCH: u64 = 1000;
-        let swept = self.store.delete_expired(BATCH);
-        let swept = self.within(self.budget(), StoreErrorKind::OutcomeUnknown, swept).await;
-        match &swept {
-            Ok(count) => events::swept(self.store.name(), *count),
-            Err(error) => self.report("delete_expired", error),
+        let sweeping = self.store.delete_expired(BATCH);
+        let swept = self.within("delete_expired", self.budget(), StoreErrorKind::OutcomeUnknown, sweeping).await;
+        if let Ok(count) = swept {
+            events::swept(self.store.name(), count);
         }
         swept
     }
 
+    /// The answer of the store, in its time; the log is told if it is a failure, whatever becomes of the request.
     async fn within<T>(
         &self,
+        operation: &'static str,
         budget: Budget,
         late: StoreErrorKind,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        let told = events::Call::begin(self.store.name(), operation);
         let answer = timeout_at(budget.call(), call).await;
-        answer.unwrap_or_else(|_| Err(StoreError::new(late, "the store did not answer within `SESSION_STORE_TIMEOUT`")))
-    }
-
-    /// Tells the log of a failed call that the request does not fail for.
-    pub(crate) fn report(&self, operation: &'static str, error: &StoreError) {
-        events::store_failed(self.store.name(), operation, error);
+        let is_late = answer.is_err();
+        let silence = || StoreError::new(late, "the store did not answer within `SESSION_STORE_TIMEOUT`");
+        let answer = answer.unwrap_or_else(|_| Err(silence()));
+        told.end(&answer, is_late);
+        answer
     }
 }

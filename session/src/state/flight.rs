@@ -84,6 +84,7 @@ impl State {
         let changes = mem::take(&mut inner.changes);
         let destroy = inner.destroyed.take().is_some();
         let earlier = inner.saving.take().filter(|_| !destroy);
+        let id = inner.load.id();
         let saving = commit::commit(Plan {
             worker: self.worker.clone(),
             known,
@@ -93,7 +94,7 @@ impl State {
             changes: changes.clone(),
             can_set_cookie: inner.phase == Phase::Open,
         });
-        let saving = saving.boxed().shared();
+        let saving = events::committing(id, saving).shared();
         inner.saving = Some(InFlight {
             saving: saving.clone(),
             destroys: destroy || earlier.as_ref().is_some_and(|earlier| earlier.destroys),
