@@ -12,11 +12,16 @@ use crate::{
 /// The field that names the session's owner. No name that a program gives begins with a dot.
 pub(crate) const OWNER: &str = ".owner";
 
+/// The field that tells when the owner was last authenticated, in milliseconds since the epoch.
+pub(crate) const AUTHENTICATED: &str = ".authenticated";
+
 /// The changes of a request that are not written yet.
 #[derive(Clone, Default)]
 pub(crate) struct Changes {
     /// Whether all that was stored goes first.
     cleared: bool,
+    /// Whether the owner has proven anew who it is.
+    reauthenticated: bool,
     entries: BTreeMap<Cow<'static, str>, Change>,
 }
 
@@ -71,7 +76,7 @@ pub(crate) struct View<'a> {
 impl<'a> View<'a> {
     /// What is stored, without a change.
     pub(crate) fn of(stored: Option<&'a Fields>) -> Self {
-        const NONE: &Changes = &Changes { cleared: false, entries: BTreeMap::new() };
+        const NONE: &Changes = &Changes { cleared: false, reauthenticated: false, entries: BTreeMap::new() };
         Self { stored, changes: NONE }
     }
 
@@ -148,7 +153,7 @@ pub(crate) fn carry(
 
 impl Changes {
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && !self.cleared
+        self.entries.is_empty() && !self.cleared && !self.reauthenticated
     }
 
     /// Whether there is something to store, and not only to remove.
@@ -165,7 +170,13 @@ impl Changes {
     /// Removes all that is stored, and all changes so far.
     pub(crate) fn clear(&mut self) {
         self.cleared = true;
+        self.reauthenticated = false;
         self.entries.clear();
+    }
+
+    /// Notes that the owner has proven anew who it is.
+    pub(crate) fn reauthenticate(&mut self) {
+        self.reauthenticated = true;
     }
 
     /// Whether a clearing of these stored fields takes the token with it.
@@ -201,12 +212,25 @@ impl Changes {
         matches!((stored.get(OWNER), new), (Some(old), Some(new)) if !merge::same(old, new))
     }
 
+    /// Whether these changes come with a proof of who the owner is: it is another one, it was inserted again, or it was
+    /// asked again. Where there is no owner afterwards, nobody is authenticated.
+    pub(crate) fn authenticates(&self, stored: View<'_>) -> bool {
+        let Some(owner) = (View { changes: self, ..stored }).get(OWNER) else { return false };
+        let is_owner = |field: &Field| field.guard == Guard::Owner;
+        let inserts =
+            |change: &Change| change.mine.is_some() && matches!(change.origin, Origin::Whole(field) if is_owner(field));
+        self.reauthenticated
+            || stored.get(OWNER).is_none_or(|old| !merge::same(old, owner))
+            || self.entries.values().any(inserts)
+    }
+
     /// These changes with later ones over them, to look at.
     pub(crate) fn then(&self, later: &Self) -> Self {
         if later.cleared {
             return later.clone();
         }
         let mut both = self.clone();
+        both.reauthenticated |= later.reauthenticated;
         both.entries.extend(later.entries.iter().map(|(name, change)| (name.clone(), change.clone())));
         both
     }
@@ -217,7 +241,7 @@ impl Changes {
         if self.cleared || self.changes_owner(before) {
             return Ok(self.clone());
         }
-        let mut rebased = Self::default();
+        let mut rebased = Self { reauthenticated: self.reauthenticated, ..Self::default() };
         for (name, change) in &self.entries {
             if let Some(change) = carry(name, change.clone(), before, now)? {
                 rebased.entries.insert(name.clone(), change);

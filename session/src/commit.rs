@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::Shared;
 
 use crate::{
-    changes::{Changes, View},
+    changes::{AUTHENTICATED, Changes, View},
     error::{SessionError, StoreError, StoreErrorKind},
     live::{Live, Loading, cookie_due, cookie_lifetime, deadline, expires_in, new_deadline, stored, touch_due},
     queue::{Place, Turn},
@@ -154,7 +154,11 @@ impl Commit<'_> {
         let created = config.clock.now();
         let deadline = new_deadline(self.worker);
         let none = crate::fields::Fields::default();
-        let edits = self.changes.edits(&none);
+        let mut edits = self.changes.edits(&none);
+        let authenticated = created.to_string();
+        if self.changes.authenticates(View::of(None)) {
+            edits.insert(AUTHENTICATED, Some(&authenticated));
+        }
         // an id that is taken is a matter of 128 random bits: once is a wonder, twice is a broken store
         for _ in 0..2 {
             let token = Token::new(config.id_length);
@@ -250,7 +254,11 @@ impl Commit<'_> {
             rebased = self.changes.rebased(loaded, View::of(Some(current)))?;
             &rebased
         };
-        let edits = changes.edits(current);
+        let mut edits = changes.edits(current);
+        let authenticated = self.worker.core.config.clock.now().to_string();
+        if changes.authenticates(View::of(Some(current))) {
+            edits.insert(AUTHENTICATED, Some(&authenticated));
+        }
         if edits.is_empty() && !rotate {
             return Ok(None);
         }

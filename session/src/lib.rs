@@ -33,6 +33,7 @@
 //! ```
 //!
 #![doc = include_str!("docs/sessions.md")]
+#![doc = include_str!("docs/guards.md")]
 #![doc = include_str!("docs/setup.md")]
 #![doc = include_str!("docs/requests.md")]
 #![doc = include_str!("docs/testing.md")]
@@ -53,11 +54,13 @@ mod codec;
 mod commit;
 mod config;
 mod cookie;
+mod csrf;
 mod data;
 mod detached;
 mod error;
 mod extract;
 mod fields;
+mod fresh;
 mod handle;
 mod json;
 mod live;
@@ -82,6 +85,7 @@ pub use self::{
     data::SessionData,
     error::{ConfigError, SessionError},
     extract::{Extract, Session},
+    fresh::{ExtractFresh, Fresh},
     handle::SessionHandle,
     middleware::{SessionMiddleware, SessionResponse, SessionService},
 };
