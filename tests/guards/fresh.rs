@@ -160,10 +160,12 @@ async fn a_mark_and_a_change_of_another_request_both_survive() {
 }
 
 #[tokio::test]
-async fn a_mark_during_a_save_of_the_same_request_is_kept() {
+async fn a_mark_during_a_save_of_the_same_request_counts_and_is_kept() {
     let site = Site::signed_in().await;
     site.pass(301);
-    site.ok("/confirm-while-saving").await;
+    let before = site.clock.now();
+    let at: u64 = site.ok("/confirm-while-saving").await.parse().unwrap();
+    assert!(at >= before, "as of now, and not of the sign-in");
     assert_eq!(site.ok("/fresh").await, "ada");
 }
 

@@ -184,10 +184,11 @@ fn freshness(app: &mut ServiceConfig) {
                 drop(cart);
                 let marked = async {
                     session.mark_authenticated();
-                    session.save().await
+                    let at = at(&session).await?;
+                    session.save().await.map(|()| at)
                 };
                 let (saved, marked) = futures_util::future::join(session.save(), marked).await;
-                saved.and(marked).map(|()| String::new())
+                saved.and(marked)
             }),
         );
 }
