@@ -69,6 +69,35 @@ async fn the_login_lets_in_and_out() {
 }
 
 #[tokio::test]
+async fn the_step_up_refuses_forged_requests_and_lets_a_fresh_visitor_change_the_email() {
+    let step_up = Example::start("step_up", &[]);
+    let browser = Browser::new(step_up.address);
+    let token = async |path: &str| {
+        let page = browser.get(path).await.body;
+        page.split("value=").nth(1).and_then(|rest| rest.split('>').next()).unwrap().to_owned()
+    };
+    let planted = token("/").await;
+    let login = [("name", "ada"), ("password", "secret"), ("csrf_token", planted.as_str())];
+    assert_eq!(browser.post_form("/login", &login[..2]).await.status, 403, "a form of another site");
+    let wrong = [("name", "ada"), ("password", "guess"), ("csrf_token", planted.as_str())];
+    assert_eq!(browser.post_form("/login", &wrong).await.status, 403);
+    assert_eq!(browser.post_form("/login", &login).await.status, 303);
+
+    let email = |token| [("email", "ada@example.com"), ("csrf_token", token)];
+    assert_eq!(browser.post_form("/email", &email(&planted)).await.status, 403, "it was of before the sign-in");
+    assert_eq!(browser.post_form("/email", &email(&token("/").await)).await.header("location"), Some("/"));
+    assert!(browser.get("/").await.body.contains("ada, ada@example.com"));
+
+    let old = browser.cookie("__Host-session").unwrap();
+    let header = ("x-csrf-token", &*token("/confirm").await);
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    assert_eq!(browser.send("POST", "/confirm", &[header, form], "password=guess").await.status, 403);
+    assert_eq!(browser.send("POST", "/confirm", &[header, form], "password=secret").await.status, 303);
+    assert_ne!(browser.cookie("__Host-session").unwrap(), old);
+    assert_eq!(browser.other().post("/email").await.status, 403);
+}
+
+#[tokio::test]
 async fn the_custom_store_counts_too() {
     let counter = Example::start("custom_store", &[]);
     let browser = Browser::new(counter.address);

@@ -12,7 +12,7 @@ use crate::{
 
 /// The field that names the session's owner. No name that a program gives begins with a dot.
 pub(crate) const OWNER: &str = ".owner";
-/// The field that says when the session's bearer last proved who that is, in milliseconds since the epoch.
+/// The field that says when the owner last proved who that is, in milliseconds since the epoch.
 pub(crate) const AUTHENTICATED: &str = ".authenticated";
 /// The field that says what the session is called in lists.
 pub(crate) const LABEL: &str = ".label";
@@ -22,6 +22,8 @@ pub(crate) const LABEL: &str = ".label";
 pub(crate) struct Changes {
     /// Whether all that was stored goes first.
     cleared: bool,
+    /// Whether the owner has proven anew who it is.
+    reauthenticated: bool,
     entries: BTreeMap<Cow<'static, str>, Change>,
 }
 
@@ -76,7 +78,7 @@ pub(crate) struct View<'a> {
 impl<'a> View<'a> {
     /// What is stored, without a change.
     pub(crate) fn of(stored: Option<&'a Fields>) -> Self {
-        const NONE: &Changes = &Changes { cleared: false, entries: BTreeMap::new() };
+        const NONE: &Changes = &Changes { cleared: false, reauthenticated: false, entries: BTreeMap::new() };
         Self { stored, changes: NONE }
     }
 
@@ -153,7 +155,7 @@ pub(crate) fn carry(
 
 impl Changes {
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && !self.cleared
+        self.entries.is_empty() && !self.cleared && !self.reauthenticated
     }
 
     /// Whether there is something to store, and not only to remove.
@@ -170,7 +172,13 @@ impl Changes {
     /// Removes all that is stored, and all changes so far.
     pub(crate) fn clear(&mut self) {
         self.cleared = true;
+        self.reauthenticated = false;
         self.entries.clear();
+    }
+
+    /// Notes that the owner has proven anew who it is.
+    pub(crate) fn reauthenticate(&mut self) {
+        self.reauthenticated = true;
     }
 
     /// Whether a clearing of these stored fields takes the token with it.
@@ -212,14 +220,16 @@ impl Changes {
         (!stored.get(OWNER).is_some_and(|old| merge::same(old, new))).then_some(new)
     }
 
-    /// Whether with these changes the session's bearer proves who that is: signs in, or signs in again as the same.
+    /// Whether these changes come with a proof of who the owner is: it is another one, it was inserted again, or it was
+    /// asked again. Where there is no owner afterwards, nobody is authenticated.
     pub(crate) fn authenticates(&self, stored: View<'_>) -> bool {
-        let is_insert = |change: &Change| match change.origin {
-            Origin::Whole(field) => field.guard == Guard::Owner,
-            Origin::Changed(..) | Origin::Named(_) => false,
-        };
-        let is_owned = self.entries.get(OWNER).is_some_and(|owner| owner.mine.is_some());
-        is_owned && (self.signs_in(stored).is_some() || self.entries.values().any(is_insert))
+        let Some(owner) = (View { changes: self, ..stored }).get(OWNER) else { return false };
+        let is_owner = |field: &Field| field.guard == Guard::Owner;
+        let inserts =
+            |change: &Change| change.mine.is_some() && matches!(change.origin, Origin::Whole(field) if is_owner(field));
+        self.reauthenticated
+            || stored.get(OWNER).is_none_or(|old| !merge::same(old, owner))
+            || self.entries.values().any(inserts)
     }
 
     /// These changes with later ones over them, to look at.
@@ -228,6 +238,7 @@ impl Changes {
             return later.clone();
         }
         let mut both = self.clone();
+        both.reauthenticated |= later.reauthenticated;
         both.entries.extend(later.entries.iter().map(|(name, change)| (name.clone(), change.clone())));
         both
     }
@@ -238,7 +249,7 @@ impl Changes {
         if self.cleared || self.changes_owner(before) {
             return Ok(self.clone());
         }
-        let mut rebased = Self::default();
+        let mut rebased = Self { reauthenticated: self.reauthenticated, ..Self::default() };
         for (name, change) in &self.entries {
             if let Some(change) = carry(name, change.clone(), before, now)? {
                 rebased.entries.insert(name.clone(), change);

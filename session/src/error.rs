@@ -1,6 +1,6 @@
 //! What can go wrong, and how it is told.
 
-use std::{borrow::Cow, error::Error, fmt, sync::Arc};
+use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpResponse, ResponseError,
@@ -42,6 +42,15 @@ pub enum SessionError {
         /// The field that the session lacks.
         field: &'static str,
     },
+    /// The visitor was authenticated too long ago for what was asked: [`Fresh`](crate::Fresh) wants a newer proof. 403.
+    NotFresh {
+        /// How long ago it may be.
+        limit: Duration,
+        /// How long ago it was; none where that is not known.
+        age: Option<Duration>,
+    },
+    /// The CSRF token that came with the request is not the session's, or there is no session. 403.
+    Csrf,
     /// The store failed, or did not answer in time. 503, but 500 where the record is larger than the store takes.
     Store(StoreError),
     /// A write may or may not have happened, and nothing shows which. 503.
@@ -102,6 +111,13 @@ impl fmt::Display for SessionError {
             Self::Absent { type_name, field } => {
                 write!(f, "no `{type_name}` in the session: field `{field}` is absent")
             }
+            Self::NotFresh { limit, age: Some(age) } => {
+                write!(f, "the visitor was authenticated {age:?} ago, and {limit:?} are allowed")
+            }
+            Self::NotFresh { limit, age: None } => {
+                write!(f, "nothing tells that the visitor was authenticated in the last {limit:?}")
+            }
+            Self::Csrf => f.write_str("the CSRF token is not the session's"),
             Self::Store(_) => f.write_str("the session store failed"),
             Self::OutcomeUnknown(_) => f.write_str("the session store did not say whether a write happened"),
             Self::BudgetSpent => f.write_str("the session changed too often meanwhile to be saved in time"),
@@ -152,6 +168,8 @@ impl ResponseError for SessionError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Absent { .. } => StatusCode::UNAUTHORIZED,
+            // the visitor is known, and what is known is not enough
+            Self::NotFresh { .. } | Self::Csrf => StatusCode::FORBIDDEN,
             // it would be too large the next time too
             Self::Store(error) if error.kind() == StoreErrorKind::TooLarge => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Store(_) | Self::OutcomeUnknown(_) | Self::BudgetSpent => StatusCode::SERVICE_UNAVAILABLE,

@@ -3,7 +3,7 @@
 //! No function here is given a token, a secret or a stored value, so none can show one. An event that nobody listens to
 //! costs one relaxed load.
 
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, time::Duration};
 
 use tracing::{Level, field};
 
@@ -57,6 +57,8 @@ events! {
     REJECTED: DEBUG "session.rejected" { id, cookie, reason };
     TOSSED: WARN "session.tossed" { cookie };
     LIMIT_REFUSED: DEBUG "session.limit_refused" { limit };
+    NOT_FRESH: DEBUG "session.not_fresh" { limit, age };
+    CSRF: DEBUG "session.csrf" { id };
     CONFLICT: DEBUG "session.conflict" { id, reason };
     MERGED: DEBUG "session.merged" { field, overruled };
     GONE: DEBUG "session.gone" { rotate };
@@ -153,6 +155,20 @@ pub(crate) fn limit_refused(limit: usize) {
         { limit },
         "a sign-in was refused: the owner has as many sessions as `SESSION_LIMIT_PER_OWNER` allows"
     );
+}
+
+/// A guard refused a visitor who was authenticated too long ago; without an age where nothing tells when.
+pub(crate) fn not_fresh(limit: Duration, age: Option<Duration>) {
+    emit!(
+        NOT_FRESH,
+        { limit = limit.as_secs(), age = age.map(|age| age.as_secs()) },
+        "the owner was authenticated too long ago"
+    );
+}
+
+/// A CSRF token was refused; without an id where there is no session.
+pub(crate) fn csrf(id: Option<SessionId>) {
+    emit!(CSRF, { id = id.map(field::display) }, "a CSRF token was refused");
 }
 
 /// A write met that of another request: `overtaken`, or `rotated_away` where the token is dead by that.

@@ -102,6 +102,11 @@ impl<T: SessionData> Session<T> {
         self.baseline = None;
     }
 
+    /// The session that the value comes from, and how it saw that.
+    pub(crate) fn origin(&self) -> (&State, &Snapshot) {
+        (&self.state, &self.before)
+    }
+
     fn new(state: Rc<State>) -> Result<Self, SessionError> {
         let before = state.snapshot()?;
         let view = before.view();

@@ -20,8 +20,7 @@ use crate::{
 /// The session of this request as a whole: to begin and end what a struct holds, to rotate, destroy and save it, and to
 /// reach fields by name.
 ///
-/// It is an extractor that loads nothing: only [`get`](Self::get), [`is_new`](Self::is_new) and [`save`](Self::save) go
-/// to the store. What the other methods ask for is done when the handler has answered with a status below 500; after
+/// It is an extractor that loads nothing: only the methods that are `async` go to the store. What the other methods ask for is done when the handler has answered with a status below 500; after
 /// a failure, only [`destroy`](Self::destroy) is. It may be cloned and extracted more than once: all are one session.
 ///
 /// # Errors
@@ -50,7 +49,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct SessionHandle {
-    state: Rc<State>,
+    pub(crate) state: Rc<State>,
 }
 
 impl SessionHandle {
@@ -212,15 +211,15 @@ impl SessionHandle {
 
     /// Gives the session a new token, so that the old one is dead. Without a stored session it does nothing.
     ///
-    /// Signing in and out do so by themselves; this is for other changes of what a visitor may do, such as entering the
-    /// password again (OWASP ASVS 5.0, 7.2.4). Requests that came with the old token and are still on their way can't
+    /// Signing in and out and [`mark_authenticated`](Self::mark_authenticated) do so by themselves; this is for other
+    /// changes of what a visitor may do. Requests that came with the old token and are still on their way can't
     /// save any more: theirs is 409 [`SessionError::RotatedAway`]. Costs as much as any change does.
     ///
     /// ```
     /// # use actix_typed_session::SessionHandle;
-    /// async fn confirm_password(session: SessionHandle) -> &'static str {
+    /// async fn enter_admin_mode(session: SessionHandle) -> &'static str {
     ///     session.rotate();
-    ///     "confirmed"
+    ///     "with great power"
     /// }
     /// ```
     pub fn rotate(&self) {

@@ -33,6 +33,7 @@
 //! ```
 //!
 #![doc = include_str!("docs/sessions.md")]
+#![doc = include_str!("docs/guards.md")]
 #![doc = include_str!("docs/setup.md")]
 #![doc = include_str!("docs/requests.md")]
 #![doc = include_str!("docs/events.md")]
@@ -54,6 +55,7 @@ mod codec;
 mod commit;
 mod config;
 mod cookie;
+mod csrf;
 mod data;
 mod detached;
 mod end;
@@ -61,6 +63,7 @@ mod error;
 mod events;
 mod extract;
 mod fields;
+mod fresh;
 mod handle;
 mod id;
 mod json;
@@ -90,6 +93,7 @@ pub use self::{
     data::SessionData,
     error::{ConfigError, SessionError},
     extract::{Extract, Session},
+    fresh::{ExtractFresh, Fresh},
     handle::SessionHandle,
     id::{ParseIdError, SessionId},
     middleware::{SessionMiddleware, SessionResponse, SessionService},

@@ -174,9 +174,16 @@ impl State {
         Ok(Snapshot { seen: inner.seen(), era: inner.era })
     }
 
-    /// The stored session, as far as it was loaded.
+    /// The stored session, as far as was loaded; none after a `destroy`.
     pub(crate) fn live(&self) -> Option<Arc<Live>> {
         self.inner.borrow().stored().cloned()
+    }
+
+    /// Whether what is to be saved, or is being saved, may come with another token than the stored session's.
+    pub(crate) fn changes_token(&self) -> bool {
+        let inner = self.inner.borrow();
+        let clears = |live: &Arc<Live>| inner.changes.clears_guarded(&live.contents.fields);
+        inner.rotate || inner.saving.is_some() || inner.stored().is_some_and(clears)
     }
 
     /// Notes what an extractor changed of what it saw before.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -74,6 +75,21 @@ impl Token {
         self.hash().ct_eq(hash).into()
     }
 
+    /// What only the bearer's session can make of this data: HMAC-SHA256 under the secret, over label, id and data.
+    ///
+    /// It tells nothing of the secret, and the label keeps one use of it from another.
+    pub(crate) fn mac(&self, label: &str, data: &[u8]) -> [u8; 32] {
+        // a key shorter than the 64 bytes of a block is filled up with zeros, which the secret is already
+        let mac = Hmac::<Sha256>::new(&self.secret.into());
+        mac.chain_update(label)
+            .chain_update([0])
+            .chain_update(self.id.as_bytes())
+            .chain_update(data)
+            .finalize()
+            .into_bytes()
+            .into()
+    }
+
     fn with_id(id: SessionId, secret_len: usize) -> Self {
         let len = secret_len.clamp(SECRET_MIN, SECRET_MAX);
         let mut secret = [0; SECRET_MAX];
@@ -110,6 +126,7 @@ mod tests {
     use std::collections::HashSet;
 
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use hmac::{Hmac, KeyInit as _, Mac as _};
     use proptest::prelude::*;
     use sha2::{Digest as _, Sha256};
 
@@ -173,6 +190,36 @@ mod tests {
         assert_ne!(old, new);
         assert!(new.verify(&new.hash()));
         assert!(!old.verify(&new.hash()));
+    }
+
+    #[test]
+    fn a_mac_is_of_the_secret_the_id_the_label_and_the_data() {
+        let (secret, other) = ([7; 64], [8; 64]);
+        let token = Token { id: SessionId::from_bytes([1; 16]), secret, len: 64 };
+        let mac = token.mac("label", b"data");
+        assert_eq!(mac, token.clone().mac("label", b"data"));
+        let others = [
+            Token { id: SessionId::from_bytes([2; 16]), secret, len: 64 }.mac("label", b"data"),
+            Token { id: SessionId::from_bytes([1; 16]), secret: other, len: 64 }.mac("label", b"data"),
+            token.mac("other", b"data"),
+            token.mac("label", b"date"),
+            token.hash(),
+        ];
+        assert!(!others.contains(&mac));
+    }
+
+    /// The secret as the key, as any other program would compute it.
+    #[test]
+    fn a_mac_is_the_hmac_of_the_secret_whatever_its_length() {
+        for len in [16, 32, 63, 64] {
+            let token = Token::new(len);
+            let id_and_secret = URL_SAFE_NO_PAD.decode(token.encode()).unwrap();
+            let (id, secret) = id_and_secret.split_at(16);
+            let message = [b"label\0".as_slice(), id, b"data"].concat();
+            let expected =
+                Hmac::<Sha256>::new_from_slice(secret).unwrap().chain_update(message).finalize().into_bytes();
+            assert_eq!(token.mac("label", b"data").as_slice(), expected.as_slice());
+        }
     }
 
     #[test]

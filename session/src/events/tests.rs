@@ -66,7 +66,7 @@ fn names(cell: &str) -> Vec<String> {
 
 /// Calls each function once.
 fn tell_all() {
-    let id = Id::random();
+    let id = SessionId::random();
     let store = StoreError::new(StoreErrorKind::Protocol, "a test");
     let error = SessionError::BudgetSpent;
     created(id);
@@ -78,7 +78,9 @@ fn tell_all() {
     expired(id);
     rejected(None, "sid", "secret");
     tossed("sid");
-    limit_refused();
+    limit_refused(3);
+    not_fresh(Duration::from_secs(1), None);
+    csrf(None);
     conflict(id, "overtaken");
     merged("cart.items", false);
     gone(false);
@@ -91,6 +93,7 @@ fn tell_all() {
     load_failed(&error);
     commit_failed(&error);
     save_failed(&error);
+    list_failed(&error);
     Call::begin("test", "load").end::<()>(&Err(store), false);
     no_middleware(None, &error);
     usage(&error);

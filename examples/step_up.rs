@@ -1,0 +1,159 @@
+//! Asks for the password again before what matters, and refuses forged requests: a fresh proof, and CSRF tokens.
+//!
+//!     cargo run --example step_up
+//!
+//! then, in a browser, http://127.0.0.1:8080/: sign in (the password is `secret`), wait for a minute, change the email.
+//!
+//! The store and every setting come from the environment when `SESSION_TYPE` is set.
+
+use std::error::Error;
+
+use actix_typed_session::{Fresh, Session, SessionError, SessionHandle};
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    body::MessageBody,
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    get,
+    http::header,
+    middleware::{Next, from_fn},
+    post,
+    web::{Bytes, Form, Html, Query},
+};
+use serde::Deserialize;
+
+#[derive(Session)]
+struct User {
+    #[session(owner)]
+    name: String,
+    email: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    csrf_token: String,
+}
+
+#[derive(Deserialize)]
+struct Login {
+    name: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+struct Password {
+    password: String,
+}
+
+#[derive(Deserialize)]
+struct Email {
+    email: String,
+}
+
+/// Whatever may change something has to bring a token of the session, in the form or in `X-CSRF-Token`.
+async fn check_csrf(
+    session: SessionHandle,
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    if !request.method().is_safe() {
+        let token = match request.headers().get("X-CSRF-Token") {
+            Some(header) => header.to_str().unwrap_or_default().to_owned(),
+            None => {
+                let body = request.extract::<Bytes>().await?;
+                request.set_payload(Payload::from(body.clone()));
+                let form = Query::<Token>::from_query(str::from_utf8(&body).unwrap_or_default());
+                form.map(|form| form.into_inner().csrf_token).unwrap_or_default()
+            }
+        };
+        session.verify_csrf(&token).await?;
+    }
+    next.call(request).await
+}
+
+#[get("/")]
+async fn home(user: Option<Session<User>>, session: SessionHandle) -> Result<Html, SessionError> {
+    let (greeting, action, fields) = match &user {
+        Some(user) => {
+            let email = user.email.as_deref().unwrap_or("no address");
+            (format!("{}, {}", escape(&user.name), escape(email)), "/email", r#"<input name=email placeholder=Email>"#)
+        }
+        None => (
+            "Hello".to_owned(),
+            "/login",
+            "<input name=name placeholder=Name> <input name=password type=password placeholder=Password>",
+        ),
+    };
+    page(&session, &greeting, action, fields).await
+}
+
+#[post("/login")]
+async fn login(form: Form<Login>, session: SessionHandle) -> Result<HttpResponse, SessionError> {
+    if !is_password_of(&form.name, &form.password) {
+        return Ok(HttpResponse::Forbidden().body("that is not the password\n"));
+    }
+    session.insert(User { name: form.into_inner().name, email: None })?; // notes the time, too
+    Ok(to("/"))
+}
+
+/// Only for those who gave the password within the last minute; the others give it again.
+#[post("/email")]
+async fn change_email(
+    user: Result<Fresh<User, 60>, SessionError>,
+    form: Form<Email>,
+) -> Result<HttpResponse, SessionError> {
+    match user {
+        Ok(mut user) => {
+            user.email = Some(form.into_inner().email);
+            Ok(to("/"))
+        }
+        Err(SessionError::NotFresh { .. }) => Ok(to("/confirm")),
+        Err(error) => Err(error),
+    }
+}
+
+#[get("/confirm")]
+async fn confirm_form(user: Session<User>, session: SessionHandle) -> Result<Html, SessionError> {
+    let greeting = format!("{}, is it you?", escape(&user.name));
+    page(&session, &greeting, "/confirm", "<input name=password type=password placeholder=Password>").await
+}
+
+#[post("/confirm")]
+async fn confirm(user: Session<User>, form: Form<Password>, session: SessionHandle) -> HttpResponse {
+    if !is_password_of(&user.name, &form.password) {
+        return HttpResponse::Forbidden().body("that is not the password\n");
+    }
+    session.mark_authenticated(); // with a new token
+    to("/")
+}
+
+async fn page(session: &SessionHandle, greeting: &str, action: &str, fields: &str) -> Result<Html, SessionError> {
+    let token = session.csrf_token().await?;
+    Ok(Html::new(format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>step_up</title><p>{greeting}</p>\
+         <form method=post action={action}><input type=hidden name=csrf_token value={token}>{fields} <button>Go</button></form>"
+    )))
+}
+
+/// A real application has a hash for each user.
+fn is_password_of(name: &str, password: &str) -> bool {
+    !name.is_empty() && password == "secret"
+}
+
+fn to(path: &'static str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish()
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let sessions = start::sessions()?;
+    let app = move || {
+        let app = App::new().wrap(from_fn(check_csrf)).wrap(sessions.clone()); // the sessions are the outer one
+        app.service(home).service(login).service(change_email).service(confirm_form).service(confirm)
+    };
+    HttpServer::new(app).bind(start::address()?)?.run().await?;
+    Ok(())
+}
