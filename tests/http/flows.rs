@@ -312,7 +312,7 @@ async fn hang_up(secrets: &mut Secrets) {
     let faults = FaultStore::new(ReferenceStore::default());
     let sessions = SessionMiddleware::new(faults.clone());
     let bare = Bare::start(move |app: &mut ServiceConfig| {
-        app.service(scope("/in").wrap(sessions.clone()).configure(routes)).configure(|app| routes(app));
+        app.service(scope("/in").wrap(sessions.clone()).configure(routes)).configure(routes);
     });
     let bare = bare.await;
     let browser = &bare.browser;

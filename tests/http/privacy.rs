@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_typed_session::{
     SessionConfig, SessionError, SessionMiddleware,
-    store::{MemoryStore, Record, SessionStore, StoreError, StoreErrorKind, Updated},
+    store::{FilesystemStore, MemoryStore, Record, RedisStore, SessionStore, StoreError, StoreErrorKind, Updated},
     testing::{FaultStore, ReferenceStore, SpyStore},
 };
 
@@ -21,18 +21,20 @@ async fn debug_of_public_types_shows_no_key_and_no_stored_bytes() {
     let record = Record::new(VALUE, Duration::from_secs(60));
     let memory = MemoryStore::default();
     let reference = ReferenceStore::default();
-    for store in [&memory as &dyn SessionStore, &reference] {
+    let directory = tempfile::tempdir().unwrap();
+    let files = FilesystemStore::new(directory.path()).unwrap();
+    for store in [&memory as &dyn SessionStore, &reference, &files] {
         let _ = store.create("session:1", &record).await.unwrap();
     }
+    let redis = RedisStore::new(&format!("redis://ada:{VALUE}@localhost/0")).unwrap();
     let from_vars =
         SessionConfig::from_vars([("SECRET_KEY", SIGNING), ("SESSION_REDIS", "redis://:sesame-31415@localhost/0")]);
     let shown = [
         format!("{config:?} {config:#?}"),
-        format!("{:?}", SessionMiddleware::with_config(memory.clone(), config).unwrap()),
+        format!("{:#?}", SessionMiddleware::with_config(memory.clone(), config).unwrap()),
         format!("{:?}", from_vars.unwrap()),
-        format!("{record:?} {:?}", Updated::Conflict(record.clone())),
-        format!("{memory:?}"),
-        format!("{reference:?}"),
+        format!("{record:?} {record:#?} {:?}", Updated::Conflict(record.clone())),
+        format!("{memory:?} {reference:?} {files:?} {redis:?} {redis:#?}"),
         format!("{:?}", SpyStore::new(reference.clone())),
         format!("{:?}", FaultStore::new(reference)),
     ];
