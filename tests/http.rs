@@ -13,19 +13,27 @@ mod cookie;
 mod damaged;
 #[path = "http/events.rs"]
 mod events;
+#[path = "http/flows.rs"]
+mod flows;
 #[path = "http/late.rs"]
 mod late;
 #[path = "http/outcomes.rs"]
 mod outcomes;
 #[path = "http/privacy.rs"]
 mod privacy;
+#[path = "http/recorder.rs"]
+mod recorder;
 #[path = "http/routes.rs"]
 mod routes;
 #[path = "http/saving.rs"]
 mod saving;
+#[path = "http/secrets.rs"]
+mod secrets;
 #[path = "http/site.rs"]
 mod site;
 #[path = "http/tokens.rs"]
 mod tokens;
+#[path = "http/told.rs"]
+mod told;
 #[path = "http/two.rs"]
 mod two;

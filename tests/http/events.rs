@@ -12,13 +12,16 @@ use tracing::{
     span,
 };
 
-/// An event, or a span when it begins or gets a value.
+/// An event, or a span when it begins or gets a value later, and then without a name.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     /// The thread that logged it, as `Debug` shows it.
     pub(crate) thread: String,
+    pub(crate) target: &'static str,
     pub(crate) name: &'static str,
     pub(crate) level: Level,
+    /// The names of all fields that it may have, but for the message.
+    pub(crate) fields: Vec<&'static str>,
     /// All fields with their values.
     pub(crate) text: String,
 }
@@ -46,10 +49,15 @@ fn log() -> MutexGuard<'static, Vec<Line>> {
 }
 
 fn note(metadata: &'static Metadata<'static>, record: impl FnOnce(&mut Text)) {
-    let mut text = Text(metadata.target().to_owned());
+    let (target, name, level) = (metadata.target(), metadata.name(), *metadata.level());
+    let fields = metadata.fields().iter().map(|field| field.name()).filter(|name| *name != "message").collect();
+    let mut text = Text(target.to_owned());
     record(&mut text);
-    let thread = format!("{:?}", thread::current().id());
-    log().push(Line { thread, name: metadata.name(), level: *metadata.level(), text: text.0 });
+    log().push(Line { thread: own_thread(), target, name, level, fields, text: text.0 });
+}
+
+fn own_thread() -> String {
+    format!("{:?}", thread::current().id())
 }
 
 struct Text(String);
@@ -77,7 +85,12 @@ impl Subscriber for Listener {
         span::Id::from_u64(1)
     }
 
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record(&self, _: &span::Id, record: &span::Record<'_>) {
+        let mut text = Text("later, of a span".to_owned());
+        record.record(&mut text);
+        let (target, name, fields) = ("", "", Vec::new());
+        log().push(Line { thread: own_thread(), target, name, level: Level::TRACE, fields, text: text.0 });
+    }
 
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 

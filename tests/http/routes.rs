@@ -46,7 +46,8 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
         .configure(ending)
         .configure(answering)
         .configure(saving)
-        .configure(streaming);
+        .configure(streaming)
+        .configure(crate::flows::vault);
 }
 
 /// Which thread a server's one worker is.
