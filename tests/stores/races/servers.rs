@@ -164,10 +164,12 @@ impl Servers {
         answers.into_iter().flatten().collect()
     }
 
-    /// The keys of the records that were created since the last [`begin`](Self::begin) and are there still.
+    /// The keys of the sessions that were created since the last [`begin`](Self::begin) and are there still.
     pub(crate) async fn left(&self) -> Vec<String> {
         let mut left = Vec::new();
-        for key in self.notes.take_created() {
+        // what is kept for an owner is under a key of another kind
+        let is_session = |key: &String| key.strip_prefix("session:").is_some_and(|id| id.len() == 32);
+        for key in self.notes.take_created().into_iter().filter(is_session) {
             left.extend(self.store.load(&key).await.expect("a store that works").map(|_| key));
         }
         left
