@@ -34,6 +34,8 @@ pub(crate) fn all() -> Vec<Named> {
     }
     races![
         adding::race_sixty_four_writers_of_a_sum_are_all_counted,
+        adding::race_writers_that_run_out_of_time_are_told,
+        adding::race_writes_whose_answers_are_lost_are_done_once_or_told,
         merging::race_every_merge_rule_holds_at_two_servers,
         merging::race_of_changes_that_reject_each_other_one_is_done,
         merging::race_changes_of_different_fields_all_survive,

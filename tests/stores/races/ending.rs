@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use actix_typed_session::{Session, SessionConfig, SessionError, SessionHandle};
+use actix_typed_session::{Session, SessionError, SessionHandle};
 use actix_web::{
     HttpRequest,
     web::{Path, ServiceConfig, get},
@@ -10,7 +10,7 @@ use actix_web::{
 
 use super::{
     Race,
-    servers::{ALL_WAYS, Answer, Ask, Servers, When, is_same, load, load_handle},
+    servers::{ALL_WAYS, Answer, Ask, Servers, When, is_same, load, load_handle, patient},
 };
 
 #[derive(Default, Session)]
@@ -122,7 +122,7 @@ pub(super) async fn race_a_sign_in_that_meets_the_end_is_told(race: &Race) {
 /// L3, S4: to keep a session alive that is over does not make it anew.
 pub(super) async fn race_a_refresh_revives_nothing(race: &Race) {
     // what the first server wrote is due for a refresh at the second one at once, and no clock decides
-    let config = |hours: u64| SessionConfig::new().idle_timeout(Duration::from_secs(hours * 60 * 60));
+    let config = |hours: u64| patient().idle_timeout(Duration::from_secs(hours * 60 * 60));
     let servers = Servers::with(&race.subject, [config(1), config(2)], routes);
     for when in race.rounds(1, ALL_WAYS) {
         servers.notes.take_created();

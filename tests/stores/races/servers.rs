@@ -92,24 +92,29 @@ pub(crate) async fn wait(request: &HttpRequest) {
     }
 }
 
+/// Settings with time for all requests to wait for each other.
+pub(crate) fn patient() -> SessionConfig {
+    SessionConfig::new().store_timeout(Duration::from_secs(30))
+}
+
 /// Whether two tokens are of one session: what they begin with is its id.
 pub(crate) fn is_same(one: &str, other: &str) -> bool {
     !one.is_empty() && one.get(..21) == other.get(..21)
 }
 
 impl Servers {
-    /// Servers of these routes, with time for all requests to wait for each other.
+    /// Servers of these routes, which are [`patient`].
     pub(crate) fn of(race: &Race, routes: fn(&mut ServiceConfig)) -> Self {
-        Self::with(&race.subject, [SessionConfig::new(), SessionConfig::new()], routes)
+        Self::with(&race.subject, [patient(), patient()], routes)
     }
 
-    /// The same with settings for each of the two.
+    /// Servers with settings for each of the two.
     pub(crate) fn with(subject: &Subject, configs: [SessionConfig; 2], routes: fn(&mut ServiceConfig)) -> Self {
         let (notes, stores) = (Arc::<Notes>::default(), subject.stores(2));
         let store = Arc::clone(&stores[0]);
         let servers = stores.into_iter().zip(configs).map(|(store, config)| {
             let store = Watched::new(store, Arc::clone(&notes));
-            SessionMiddleware::with_config(store, config.store_timeout(Duration::from_secs(30))).unwrap()
+            SessionMiddleware::with_config(store, config).unwrap()
         });
         let servers: Vec<_> = servers.collect();
         // neighbours are of different servers
@@ -164,10 +169,12 @@ impl Servers {
         answers.into_iter().flatten().collect()
     }
 
-    /// The keys of the records that were created since the last [`begin`](Self::begin) and are there still.
+    /// The keys of the sessions that were created since the last [`begin`](Self::begin) and are there still.
     pub(crate) async fn left(&self) -> Vec<String> {
         let mut left = Vec::new();
-        for key in self.notes.take_created() {
+        // what is kept for an owner is under a key of another kind
+        let is_session = |key: &String| key.strip_prefix("session:").is_some_and(|id| id.len() == 32);
+        for key in self.notes.take_created().into_iter().filter(is_session) {
             left.extend(self.store.load(&key).await.expect("a store that works").map(|_| key));
         }
         left

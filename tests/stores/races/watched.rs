@@ -1,15 +1,16 @@
-//! [`Watched`]: a store that notes what is created, how often writes meet, and lets others run around each call.
+//! [`Watched`]: a store that notes what is created and how often writes meet, lets others run around each call, and
+//! loses answers if asked to.
 
 use std::{
     mem,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use actix_typed_session::store::{Created, Record, SessionStore, StoreError, Updated, Version};
+use actix_typed_session::store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version};
 use async_trait::async_trait;
 
 /// The store itself; what is made of it notes in the same place.
@@ -27,6 +28,8 @@ pub(crate) struct Notes {
     pub(crate) conflicts: AtomicU64,
     /// Records whose expiry was moved.
     pub(crate) touched: AtomicU64,
+    /// Whether one of four updates is answered by an error that says nothing: half of these were done, and half were not.
+    pub(crate) loses: AtomicBool,
     calls: AtomicU64,
 }
 
@@ -42,10 +45,21 @@ impl Notes {
 
     /// Lets other requests of the worker run, up to three times: a store in memory never waits, and would hide them.
     async fn step_aside(&self) {
-        let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        for _ in 0..call.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 62 {
+        for _ in 0..self.below(4) {
             tokio::task::yield_now().await;
         }
+    }
+
+    /// A number below `end` that differs from call to call.
+    fn below(&self, end: u64) -> u64 {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        ((call.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) * end) >> 32
+    }
+
+    /// Whether an update is lost, and so whether before it was done.
+    fn lost(&self) -> Option<bool> {
+        let is_lost = self.loses.load(Ordering::Relaxed) && self.below(4) == 0;
+        is_lost.then(|| self.below(2) == 0)
     }
 
     async fn around<T>(&self, call: impl Future<Output = T>) -> T {
@@ -74,7 +88,15 @@ impl SessionStore for Watched {
     }
 
     async fn update(&self, key: &str, record: &Record, expected: &Version) -> Result<Updated, StoreError> {
+        let (lost, unknown) =
+            (self.notes.lost(), || StoreError::new(StoreErrorKind::OutcomeUnknown, "lost on its way"));
+        if lost == Some(true) {
+            return Err(unknown());
+        }
         let updated = self.notes.around(self.inner.update(key, record, expected)).await?;
+        if lost.is_some() {
+            return Err(unknown());
+        }
         self.notes.count(&self.notes.conflicts, matches!(updated, Updated::Conflict(_)));
         Ok(updated)
     }
