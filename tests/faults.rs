@@ -34,6 +34,7 @@ macro_rules! any_server {
             trial($store, "connections_are_reset_in_a_request", $missing, || cut::in_a_request($server)),
             trial($store, "connections_are_reset_before_an_answer", $missing, || cut::before_an_answer($server)),
             trial($store, "connections_are_reset_in_an_answer", $missing, || cut::in_an_answer($server)),
+            trial($store, "requests_are_delayed", $missing, || cut::delayed($server)),
         ]);
     };
 }

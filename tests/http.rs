@@ -25,6 +25,8 @@ mod routes;
 mod saving;
 #[path = "http/site.rs"]
 mod site;
+#[path = "http/straggler.rs"]
+mod straggler;
 #[path = "http/tokens.rs"]
 mod tokens;
 #[path = "http/two.rs"]

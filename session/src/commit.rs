@@ -155,37 +155,33 @@ impl Commit<'_> {
         let deadline = new_deadline(self.worker);
         let none = crate::fields::Fields::default();
         let edits = self.changes.edits(&none);
+        let mut in_doubt: Option<StoreError> = None;
         // an id that is taken is a matter of 128 random bits: once is a wonder, twice is a broken store
         for _ in 0..2 {
+            // what is in doubt is tried again under another id, and never under its own: it may still be on its way, and
+            // begin anew what has been ended meanwhile
             let token = Token::new(config.id_length);
             let written = self.encode(&token, created, deadline, &none.edited(&edits))?;
-            if self.put_new(&written).await? {
-                tracing::debug!(name: "session.created", id = %token.id());
-                let cookie = CookieChange::Set(token.clone(), cookie_lifetime(self.worker, deadline));
-                return Ok(Committed { live: Some(Arc::new(written.live(token)?)), cookie });
-            }
-        }
-        Err(SessionError::Store(StoreError::new(
-            StoreErrorKind::Protocol,
-            "the store says that every new key is taken",
-        )))
-    }
-
-    async fn put_new(&self, written: &Written) -> Result<bool, SessionError> {
-        let create = || self.worker.create(&written.key, &written.record, self.budget);
-        match create().await {
-            Ok(created) => Ok(created == Created::Created),
-            Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => {
-                match still_in_doubt(create().await, Some(&error))? {
-                    Created::Created => Ok(true),
-                    Created::Taken => {
-                        let stored = still_in_doubt(self.worker.load(&written.key, self.budget).await, Some(&error))?;
-                        Ok(stored.is_some_and(|stored| stored.version == written.record.version))
-                    }
+            match self.worker.create(&written.key, &written.record, self.budget).await {
+                Ok(Created::Created) => {
+                    tracing::debug!(name: "session.created", id = %token.id());
+                    let cookie = CookieChange::Set(token.clone(), cookie_lifetime(self.worker, deadline));
+                    return Ok(Committed { live: Some(Arc::new(written.live(token)?)), cookie });
                 }
+                Ok(Created::Taken) => {}
+                Err(error) if in_doubt.is_none() && error.kind() == StoreErrorKind::OutcomeUnknown => {
+                    in_doubt = Some(error);
+                }
+                Err(error) => return still_in_doubt(Err(error), in_doubt.as_ref()),
             }
-            Err(error) => Err(error.into()),
         }
+        Err(match in_doubt {
+            Some(error) => SessionError::OutcomeUnknown(error),
+            None => {
+                let taken = "the store says that every new key is taken";
+                SessionError::Store(StoreError::new(StoreErrorKind::Protocol, taken))
+            }
+        })
     }
 
     /// Writes the changes over the session, merged over what others wrote meanwhile.

@@ -1,6 +1,6 @@
-//! Connections break in the middle of what they carry.
+//! Connections break in the middle of what they carry, and requests arrive when nobody waits for the answer any more.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_typed_session_tests::support::proxy::{Mode, Proxy};
 
@@ -38,6 +38,21 @@ async fn cut(server: impl Backend, mode: Mode, fault: &str) {
             _ => load.all_refused(always).await,
         }
         proxy.set(Mode::Forward);
+    })
+    .await;
+}
+
+/// A part of the requests arrives only after they were given up.
+pub(crate) async fn delayed(server: impl Backend) {
+    let proxy = Proxy::start(server.port()).await;
+    under_load("requests delayed past the time-out", server.store(proxy.port()), async |load, _| {
+        proxy.set_every(40, Mode::Delay);
+        hit(load, &proxy, 6).await;
+        // whoever was made to wait has tried again, and gone on
+        load.all_answered(Instant::now()).await;
+        load.all_served(Instant::now()).await;
+        proxy.set(Mode::Forward);
+        tokio::time::sleep(Duration::from_millis(20)).await;
     })
     .await;
 }
