@@ -31,6 +31,8 @@ mod saving;
 mod secrets;
 #[path = "http/site.rs"]
 mod site;
+#[path = "http/straggler.rs"]
+mod straggler;
 #[path = "http/tokens.rs"]
 mod tokens;
 #[path = "http/told.rs"]

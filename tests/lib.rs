@@ -8,7 +8,9 @@ pub mod support {
     pub mod browser;
     pub mod example;
     pub mod jar;
+    pub mod proxy;
     pub mod redis;
     pub mod server;
     pub mod table;
+    pub mod trial;
 }

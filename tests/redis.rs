@@ -2,16 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test panics")]
 
-use std::{
-    future::Future,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    time::Duration,
-};
+use std::{future::Future, time::Duration};
 
 use actix_typed_session::store::{Record, RedisStore, SessionStore, Updated};
 use actix_typed_session_tests::support::{
-    redis::RedisServer,
-    table::{self, Outcome},
+    redis::{RedisServer, raw},
+    trial::conclude,
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -21,8 +17,6 @@ mod app;
 mod connecting;
 #[path = "redis/failing.rs"]
 mod failing;
-#[path = "redis/proxy.rs"]
-mod proxy;
 #[path = "redis/records.rs"]
 mod records;
 #[path = "redis/tls.rs"]
@@ -51,25 +45,15 @@ use trials;
 
 /// A test that needs a server: ignored where there is none, unless `SESSION_TEST_REQUIRE` asks for it.
 fn trial<F: Future<Output = ()> + 'static>(name: &str, test: fn() -> F) -> Trial {
-    let missing = RedisServer::missing();
-    let required = std::env::var("SESSION_TEST_REQUIRE")
-        .is_ok_and(|required| required.split(',').any(|name| matches!(name.trim(), "all" | "redis")));
-    let run = move || match missing {
-        Some(reason) => Err(reason.into()),
-        None => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let ended = catch_unwind(AssertUnwindSafe(|| {
-                runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), test()).await })
-            }));
-            let passed = matches!(ended, Ok(Ok(())));
-            table::note("redis", &if passed { Outcome::Passed } else { Outcome::Failed });
-            ended.unwrap_or_else(|panic| resume_unwind(panic))?;
-            Ok(())
-        }
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let limit = Duration::from_secs(60);
+        let ended = runtime.block_on(async { tokio::time::timeout(limit, test()).await });
+        assert!(ended.is_ok(), "not done after {limit:?}");
     };
-    Trial::test(format!("redis::{name}"), run)
-        .with_kind(missing.unwrap_or_default())
-        .with_ignored_flag(missing.is_some() && !required)
+    Trial::ignorable_test(format!("redis::{name}"), move || {
+        conclude("redis", RedisServer::missing().map(str::to_owned), run)
+    })
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -93,18 +77,6 @@ async fn assert_works(store: &dyn SessionStore) {
     store.delete(&key).await.unwrap();
     assert_eq!(store.load(&key).await.unwrap(), None);
     store.ping().await.unwrap();
-}
-
-/// Sends a command behind the store's back.
-async fn raw<T: redis::FromRedisValue>(server: &RedisServer, command: &str) -> T {
-    let client = redis::Client::open(server.url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let mut words = command.split(' ');
-    let mut command = redis::cmd(words.next().unwrap());
-    words.for_each(|word| {
-        command.arg(word);
-    });
-    command.query_async(&mut connection).await.unwrap()
 }
 
 /// Lets the runtime wait, as between two visitors: it is told then which connections were closed.

@@ -18,7 +18,7 @@ use crate::{
     store::{Record, Version},
     token::Token,
     worker::{Budget, Worker},
-    write::{self, Swapped},
+    write::{self, Begun, Swapped},
 };
 
 /// A commit under way, which the next one of the request waits for.
@@ -152,6 +152,7 @@ impl Commit<'_> {
         edits.extend(stamp.as_deref().map(|stamp| (AUTHENTICATED, Some(stamp))));
         let owner = self.changes.signs_in(View::of(None));
         // an id that is taken is a matter of 128 random bits: once is a wonder, twice is a broken store
+        let mut failure = StoreError::new(StoreErrorKind::Protocol, "the store says that every new key is taken");
         for _ in 0..2 {
             let token = Token::new(config.id_length);
             let written = self.encode(&token, created, deadline, &none.edited(&edits))?;
@@ -159,20 +160,19 @@ impl Commit<'_> {
                 let entry = Entry { id: token.id(), at: created };
                 sign_in(self.worker, owner, entry, deadline, self.budget).await?;
             }
-            if write::create(self.worker, &written.key, &written.record, self.budget).await? {
-                events::created(token.id());
-                let cookie = CookieChange::Set(token.clone(), cookie_lifetime(self.worker, deadline));
-                return Ok(Committed { live: Some(Arc::new(written.live(token)?)), cookie });
-            }
-            // the user's sessions were ended meanwhile, this one among them
-            if owner.is_some() {
-                return Err(SessionError::Ended);
+            match write::begin(self.worker, &written.key, &written.record, self.budget).await? {
+                Begun::Done => {
+                    events::created(token.id());
+                    let cookie = CookieChange::Set(token.clone(), cookie_lifetime(self.worker, deadline));
+                    return Ok(Committed { live: Some(Arc::new(written.live(token)?)), cookie });
+                }
+                // the user's sessions were ended meanwhile, this one among them
+                Begun::Taken if owner.is_some() => return Err(SessionError::Ended),
+                Begun::Taken => {}
+                Begun::Never(error) => failure = error,
             }
         }
-        Err(SessionError::Store(StoreError::new(
-            StoreErrorKind::Protocol,
-            "the store says that every new key is taken",
-        )))
+        Err(failure.into())
     }
 
     /// Writes the changes over the session, merged over what others wrote meanwhile.

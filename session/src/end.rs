@@ -109,7 +109,8 @@ pub(crate) fn authenticated(contents: &Contents) -> Option<u64> {
 /// No format of a record, and no sealed one.
 const TOMBSTONE: &[u8] = &[0];
 
-fn tombstone(worker: &Worker) -> Record {
+/// What stays under an id for as long as a write of its session may be on its way.
+pub(crate) fn tombstone(worker: &Worker) -> Record {
     Record::new(Bytes::from_static(TOMBSTONE), grace(worker))
 }
 

@@ -212,8 +212,8 @@ pub struct StoreError {
 /// What sort of failure a [`StoreError`] is; what happens next goes by it.
 ///
 /// A client gets 503 for each of them, but for a failed [`touch`](crate::store::SessionStore::touch), which is only
-/// logged. After `OutcomeUnknown` a write is sent once more, with the same version, to see what became of it; after
-/// the others it is not.
+/// logged. After `OutcomeUnknown` an update is sent once more, with the same version, to see what became of it; a new
+/// session begins under another key, unless it turns out to be there. After the others nothing is sent again.
 ///
 /// ```
 /// use actix_typed_session::store::{StoreError, StoreErrorKind};

@@ -1,10 +1,19 @@
-//! Writes whose answer was lost are sent once more, for they carry their own id: what is known then of the outcome.
+//! Writes whose answer was lost, and what is known of their outcome: they carry their own id.
 
 use crate::{
+    end,
     error::{SessionError, StoreError, StoreErrorKind},
     store::{Created, Record, Updated, Version},
     worker::{Budget, Worker},
 };
+
+/// What the first write of a session came to.
+pub(crate) enum Begun {
+    Done,
+    Taken,
+    /// It did not happen in its time, and will not happen later.
+    Never(StoreError),
+}
 
 /// What a compare-and-swap came to.
 pub(crate) enum Swapped {
@@ -15,7 +24,27 @@ pub(crate) enum Swapped {
     InDoubt(Record, StoreError),
 }
 
-/// Creates a record; false if there is another.
+/// Creates a session's record. Where its answer was lost it is not sent again: it might arrive a second time, when the
+/// session has ended. A tombstone under its id finds out whether it happened, and keeps it out if it did not.
+pub(crate) async fn begin(worker: &Worker, key: &str, record: &Record, budget: Budget) -> Result<Begun, SessionError> {
+    let lost = match worker.create(key, record, budget).await {
+        Ok(Created::Created) => return Ok(Begun::Done),
+        Ok(Created::Taken) => return Ok(Begun::Taken),
+        Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => error,
+        Err(error) => return Err(error.into()),
+    };
+    let tombstone = end::tombstone(worker);
+    match still_in_doubt(worker.create(key, &tombstone, budget).await, Some(&lost))? {
+        Created::Created => Ok(Begun::Never(lost)),
+        Created::Taken => {
+            let stored = still_in_doubt(worker.load(key, budget).await, Some(&lost))?;
+            let is_this = stored.is_some_and(|stored| stored.version == record.version);
+            Ok(if is_this { Begun::Done } else { Begun::Taken })
+        }
+    }
+}
+
+/// Creates a record, which is sent once more where its answer was lost; false if there is another.
 pub(crate) async fn create(worker: &Worker, key: &str, record: &Record, budget: Budget) -> Result<bool, SessionError> {
     let create = || worker.create(key, record, budget);
     match create().await {

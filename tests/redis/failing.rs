@@ -3,14 +3,10 @@
 use std::{io::Write, net::TcpListener, time::Duration};
 
 use actix_typed_session::store::{Record, RedisStore, SessionStore, StoreError, StoreErrorKind, Updated, Version};
-
+use actix_typed_session_tests::support::proxy::{Mode, Proxy};
 use futures_util::FutureExt;
 
-use crate::{
-    MINUTE, RedisServer, assert_works, calls, idle,
-    proxy::{Mode, Proxy},
-    raw, record, reset_calls, store, trials,
-};
+use crate::{MINUTE, RedisServer, assert_works, calls, idle, raw, record, reset_calls, store, trials};
 
 trials![
     a_server_that_was_down_at_the_start_is_used_once_it_is_up,

@@ -1,21 +1,15 @@
 //! [`Backend`]: what a store's file says, and the trials that are made of it.
 
-use std::{
-    any::Any,
-    env,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use actix_typed_session::testing::{
     self,
     conformance::{self, Subject},
 };
-use actix_typed_session_tests::support::table::{self, Outcome};
+use actix_typed_session_tests::support::trial::conclude;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use libtest_mimic::{Completion, Failed, Trial};
+use libtest_mimic::Trial;
 
 use super::races::{self, Race};
 
@@ -57,7 +51,7 @@ pub(crate) fn trials(backend: &Arc<dyn Backend>) -> Vec<Trial> {
     let trial = |name: &str, run: Box<dyn FnOnce() + Send>| {
         let backend = Arc::clone(backend);
         let name = format!("{}::{name}", backend.name());
-        Trial::ignorable_test(name, move || conclude(&*backend, run))
+        Trial::ignorable_test(name, move || conclude(backend.name(), backend.missing(), run))
     };
     let applies = |name: &str| !backend.without().iter().any(|number| name.starts_with(number));
     let rules = conformance::all().into_iter().filter(|rule| applies(rule.name)).map(|rule| {
@@ -104,29 +98,4 @@ fn in_time_of(factor: usize, work: impl Future<Output = ()>) {
     let ended = runtime.block_on(async { tokio::time::timeout(limit, work).await });
     runtime.shutdown_background();
     assert!(ended.is_ok(), "not done after {limit:?}");
-}
-
-fn conclude(backend: &dyn Backend, run: Box<dyn FnOnce() + Send>) -> Result<Completion, Failed> {
-    let note = |outcome| table::note(backend.name(), &outcome);
-    if let Some(missing) = backend.missing() {
-        if is_required(backend.name()) {
-            note(Outcome::Failed);
-            return Err(format!("{missing}, and `SESSION_TEST_REQUIRE` asks for {}", backend.name()).into());
-        }
-        note(Outcome::Ignored(missing.clone()));
-        return Ok(Completion::ignored_with(missing));
-    }
-    let ended = catch_unwind(AssertUnwindSafe(run));
-    note(if ended.is_ok() { Outcome::Passed } else { Outcome::Failed });
-    ended.map(|()| Completion::Completed).map_err(|panic| message(&*panic).into())
-}
-
-fn is_required(name: &str) -> bool {
-    let required = env::var("SESSION_TEST_REQUIRE").unwrap_or_default();
-    required.split(',').map(str::trim).any(|required| required == "all" || required == name)
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned()
 }

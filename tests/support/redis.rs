@@ -45,6 +45,11 @@ impl RedisServer {
         server
     }
 
+    /// A server whose every acknowledged write is on the disk, so that it is there after [`restart`](Self::restart).
+    pub fn start_durable() -> Self {
+        Self::start_with(&["--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"])
+    }
+
     /// `redis://127.0.0.1:port`.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
@@ -68,7 +73,7 @@ impl RedisServer {
         }
     }
 
-    /// Kills it if it runs, and starts it on the same port, empty.
+    /// Kills it if it runs, and starts it on the same port: empty, unless it is a durable one.
     pub fn restart(&mut self) {
         self.stop();
         assert!(self.try_start(), "port {} was taken meanwhile", self.port);
@@ -135,6 +140,18 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Sends a command, its words parted by a space, behind the store's back.
+pub async fn raw<T: redis::FromRedisValue>(server: &RedisServer, command: &str) -> T {
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut words = command.split(' ');
+    let mut command = redis::cmd(words.next().unwrap());
+    words.for_each(|word| {
+        command.arg(word);
+    });
+    command.query_async(&mut connection).await.unwrap()
 }
 
 /// A port that nobody listens on, below those that the system gives to outgoing connections.

@@ -1,0 +1,73 @@
+//! What goes wrong with a real server under load: nothing that was acknowledged is lost, nothing is done twice, nothing
+//! that ended comes back, and whatever could not be done is a 503.
+//!
+//! Each fault prints what it came to in one line. `SESSION_FAULT_ROUNDS` says how often each happens.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test panics")]
+
+use std::process::ExitCode;
+
+use actix_typed_session_tests::support::{redis::RedisServer, trial::conclude};
+use libtest_mimic::{Arguments, Trial};
+
+use self::faults::{cut, disconnected, full, killed, paused, replica};
+
+/// The load, and one file a fault.
+mod faults {
+    pub(crate) mod backend;
+    pub(crate) mod load;
+
+    pub(crate) mod cut;
+    pub(crate) mod disconnected;
+    pub(crate) mod full;
+    pub(crate) mod killed;
+    pub(crate) mod paused;
+    pub(crate) mod replica;
+}
+
+/// Adds the trials of a store: its name, what is missing for it, and how a server with an empty folder starts.
+macro_rules! any_server {
+    ($trials:ident, $store:expr, $missing:expr, $server:expr) => {
+        $trials.extend([
+            trial($store, "its_server_is_killed", $missing, || killed::killed($server)),
+            trial($store, "its_server_is_paused", $missing, || paused::paused($server)),
+            trial($store, "connections_are_reset_in_a_request", $missing, || cut::in_a_request($server)),
+            trial($store, "connections_are_reset_before_an_answer", $missing, || cut::before_an_answer($server)),
+            trial($store, "connections_are_reset_in_an_answer", $missing, || cut::in_an_answer($server)),
+            trial($store, "requests_are_delayed", $missing, || cut::delayed($server)),
+        ]);
+    };
+}
+
+fn main() -> ExitCode {
+    let mut trials = Vec::new();
+    // the faults of any server: a line a store
+    any_server!(trials, "redis", RedisServer::missing(), RedisServer::start_durable());
+    // and those that only a Redis has
+    trials.extend([
+        trial("redis", "its_connections_are_killed", RedisServer::missing(), || disconnected::disconnected(durable())),
+        trial("redis", "it_is_out_of_memory", RedisServer::missing(), || full::full(durable())),
+        trial("redis", "it_is_a_replica", RedisServer::missing(), || replica::replica(durable())),
+        trial("redis", "it_becomes_a_replica", RedisServer::missing(), || replica::failover(durable())),
+    ]);
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn durable() -> RedisServer {
+    RedisServer::start_durable()
+}
+
+/// A trial on a runtime of its own, whose threads carry the visitors while the fault blocks the one that runs the trial.
+fn trial<F: Future<Output = ()>>(
+    store: &'static str,
+    name: &str,
+    missing: Option<&'static str>,
+    fault: impl FnOnce() -> F + Send + 'static,
+) -> Trial {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async { fault().await });
+        runtime.shutdown_background();
+    };
+    Trial::ignorable_test(format!("{store}::{name}"), move || conclude(store, missing.map(str::to_owned), run))
+}

@@ -1,0 +1,57 @@
+//! [`Backend`]: a store's server that can be broken, and the faults that any server can have.
+
+use actix_typed_session::store::{RedisStore, SessionStore};
+use actix_typed_session_tests::support::redis::RedisServer;
+
+use super::load::TIMEOUT;
+
+/// A server, with what is kept in it on the disk once it is acknowledged.
+pub(crate) trait Backend {
+    type Store: SessionStore;
+
+    /// Where it listens.
+    fn port(&self) -> u16;
+
+    /// The store over what listens at this port: the server, or a proxy before it.
+    fn store(&self, port: u16) -> Self::Store;
+
+    /// Kills it, as `kill -9` does.
+    fn stop(&mut self);
+
+    /// Starts it on the same port with the same files, and waits until it answers.
+    fn restart(&mut self);
+
+    /// Holds it still: `SIGSTOP`.
+    fn pause(&self);
+
+    /// Lets it go on: `SIGCONT`.
+    fn resume(&self);
+}
+
+impl Backend for RedisServer {
+    type Store = RedisStore;
+
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn store(&self, port: u16) -> RedisStore {
+        RedisStore::new(&format!("redis://127.0.0.1:{port}")).unwrap().timeout(TIMEOUT)
+    }
+
+    fn stop(&mut self) {
+        self.stop();
+    }
+
+    fn restart(&mut self) {
+        self.restart();
+    }
+
+    fn pause(&self) {
+        self.pause();
+    }
+
+    fn resume(&self) {
+        self.resume();
+    }
+}
