@@ -31,7 +31,6 @@ pub(super) struct Shared {
     pub(super) cursor: Mutex<Cursor>,
     /// How many records may be made until they are counted.
     uncounted: AtomicU64,
-    pruning: Mutex<()>,
     warning: Seldom,
 }
 
@@ -41,7 +40,6 @@ impl Shared {
             queues: (0..FOLDERS).map(|_| Arc::default()).collect(),
             cursor: Mutex::default(),
             uncounted: AtomicU64::new(0),
-            pruning: Mutex::default(),
             warning: Seldom::default(),
         }
     }
@@ -118,20 +116,21 @@ impl FilesystemStore {
     pub(super) async fn prune(&self, except: String) {
         let (store, threshold) = (self.clone(), self.threshold);
         let pruning = self.blocking(move |disk| {
-            let Ok(_one) = store.shared.pruning.try_lock() else { return Ok(()) };
-            match disk.prune(threshold, &except) {
-                Ok(live) if live > 0 && store.shared.warning.is_due(disk.clock.elapsed()) => tracing::warn!(
+            let (live, trouble) = disk.prune(threshold, &except);
+            if live > 0 && store.shared.warning.is_due(disk.clock.elapsed()) {
+                tracing::warn!(
                     name: "session.store.full",
                     threshold,
                     "there are more session files than the threshold, and live sessions are being ended: raise \
                      `SESSION_FILE_THRESHOLD`"
-                ),
-                Ok(_) => {}
-                Err(error) => tracing::warn!(
+                );
+            }
+            if let Some(error) = trouble {
+                tracing::warn!(
                     name: "session.store.prune",
                     error = %Chain(&error),
                     "the session files can't be kept to the threshold"
-                ),
+                );
             }
             Ok(())
         });
