@@ -1,10 +1,9 @@
 //! Processes that are killed in the middle of a save: what was acknowledged is there, and nothing is in the way.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     sync::Arc,
-    thread::sleep,
+    thread::{self, sleep},
     time::{Duration, Instant},
 };
 
@@ -49,35 +48,42 @@ fn a_process_killed_at_any_system_call_of_a_save_loses_nothing_that_was_acknowle
 const KEYS: u8 = 6;
 const CYCLE: u32 = 6;
 
-/// More steps than a child can tell of while nobody listens.
-const UNHEARD: u32 = 400;
+/// What a child says when it is asked how far it is.
+const HERE: [u8; 5] = [u8::MAX; 5];
 
 fn processes_killed_under_load_lose_nothing_that_was_acknowledged() {
     let directory = TempDir::new_in(fast()).unwrap();
+    let store = FilesystemStore::new(directory.path()).unwrap();
+    let temporary = || files(directory.path()).iter().filter(|path| path.ends_with(".tmp")).count();
     let rounds = rounds(12);
     let mut survivor = Load::start(directory.path(), "survivor");
-    let mut acknowledged = BTreeMap::new();
     for round in 0..rounds {
         let name = format!("round{round}");
         let mut load = Load::start(directory.path(), &name);
         load.wait_for(u32::from(KEYS));
         sleep(Duration::from_micros(rand() % 20_000));
         let done = load.kill();
-        block_on(check_load(directory.path(), &name, &done));
-        acknowledged.insert(name, done);
+        block_on(check_load(&store, &name, &done));
         // it waits for nobody who is dead
-        survivor.wait_for(survivor.total() + UNHEARD);
+        survivor.catch_up();
+        survivor.wait_for(survivor.total() + 2 * u32::from(KEYS));
+        // what was left behind goes, and not what the survivor is writing now
+        assert!(temporary() <= 2 * usize::from(KEYS));
+        block_on(sweep(directory.path()));
+        assert!(temporary() <= usize::from(KEYS));
+        block_on(check_load(&store, &name, &done));
+        for key in 0..KEYS {
+            block_on(store.delete(&format!("{name}:{key}"))).unwrap();
+        }
     }
     let done = survivor.kill();
-    acknowledged.insert("survivor".to_owned(), done);
-    for (name, done) in &acknowledged {
-        block_on(check_load(directory.path(), name, done));
-    }
-    let temporary = files(directory.path()).iter().filter(|path| path.ends_with(".tmp")).count();
-    assert!(temporary <= usize::from(KEYS) * (rounds + 1), "{temporary} files were left behind");
+    block_on(check_load(&store, "survivor", &done));
     block_on(sweep(directory.path()));
-    let left = files(directory.path());
-    assert!(!left.iter().any(|path| path.ends_with(".tmp")), "{left:?}");
+    block_on(check_load(&store, "survivor", &done));
+    assert_eq!(temporary(), 0);
+    for round in 0..rounds {
+        block_on(check_load(&store, &format!("round{round}"), &[0; KEYS as usize]));
+    }
 }
 
 fn requests_that_were_answered_outlive_a_kill_of_the_server() {
@@ -149,7 +155,12 @@ pub(crate) fn child(directory: &Path, name: &str, line: &Line) {
     let store = Arc::new(FilesystemStore::new(directory).unwrap().timeout(HOUR));
     line.ready();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
+    let answer = || {
+        while line.wait() {
+            line.say(&HERE);
+        }
+    };
+    let work = async {
         let sweeper = Arc::clone(&store);
         tokio::spawn(async move {
             loop {
@@ -168,6 +179,10 @@ pub(crate) fn child(directory: &Path, name: &str, line: &Line) {
             }
         });
         futures_util::future::join_all(work).await;
+    };
+    thread::scope(|scope| {
+        scope.spawn(answer);
+        runtime.block_on(work);
     });
 }
 
@@ -179,7 +194,7 @@ async fn step(store: &FilesystemStore, key: &str, number: u32) {
         1 => assert_eq!(store.update(key, &record, &version(number - 1)).await.unwrap(), Updated::Done),
         3 => assert_eq!(store.update(key, &record, &version(number - 2)).await.unwrap(), Updated::Done),
         5 => store.delete(key).await.unwrap(),
-        _ => assert!(store.touch(key, 3 * HOUR).await.unwrap()),
+        _ => assert!(store.touch(key, 9 * HOUR).await.unwrap()),
     }
 }
 
@@ -187,8 +202,8 @@ async fn step(store: &FilesystemStore, key: &str, number: u32) {
 fn after(steps: u32) -> Option<(u32, u64)> {
     let last = steps.checked_sub(1)?;
     match last % CYCLE {
-        0 | 1 | 3 => Some((last, 1)),
-        2 | 4 => Some((last - 1, 3)),
+        0 | 1 | 3 => Some((last, 5)),
+        2 | 4 => Some((last - 1, 9)),
         _ => None,
     }
 }
@@ -200,13 +215,13 @@ fn version(number: u32) -> Version {
 }
 
 fn load_record(number: u32) -> Record {
-    let bytes = number.to_be_bytes().repeat(2000);
-    Record { version: version(number), bytes: bytes.into(), expires_in: HOUR }
+    // large, so that many kills meet a process that writes
+    let bytes = number.to_be_bytes().repeat(10_000);
+    Record { version: version(number), bytes: bytes.into(), expires_in: 5 * HOUR }
 }
 
 /// Asserts that each key is as the steps that were acknowledged left it, or one step further.
-async fn check_load(directory: &Path, name: &str, done: &[u32; KEYS as usize]) {
-    let store = FilesystemStore::new(directory).unwrap();
+async fn check_load(store: &FilesystemStore, name: &str, done: &[u32; KEYS as usize]) {
     for (key, steps) in done.iter().enumerate() {
         let found = store.load(&format!("{name}:{key}")).await.unwrap();
         let found = found.map(|record| {
@@ -237,24 +252,34 @@ impl Load {
         self.done.iter().sum()
     }
 
-    fn hear(&mut self) -> bool {
-        let Some([key, a, b, c, d]) = self.child.line.take() else { return false };
-        let steps = u32::from_be_bytes([a, b, c, d]) + 1;
-        assert_eq!(std::mem::replace(&mut self.done[usize::from(key)], steps) + 1, steps);
-        true
+    /// Hears one message; none after the end.
+    fn hear(&mut self) -> Option<[u8; 5]> {
+        let message = self.child.line.take()?;
+        if message != HERE {
+            let [key, a, b, c, d] = message;
+            let steps = u32::from_be_bytes([a, b, c, d]) + 1;
+            assert_eq!(std::mem::replace(&mut self.done[usize::from(key)], steps) + 1, steps);
+        }
+        Some(message)
+    }
+
+    /// Hears all that it has done by now.
+    fn catch_up(&mut self) {
+        self.child.line.go();
+        while self.hear().expect("it lives") != HERE {}
     }
 
     /// Waits until this many steps were done in all.
     fn wait_for(&mut self, steps: u32) {
         let patience = Instant::now() + Duration::from_secs(60);
         while self.total() < steps {
-            assert!(self.hear() && Instant::now() < patience, "it goes on");
+            assert!(self.hear().is_some() && Instant::now() < patience, "it goes on");
         }
     }
 
     fn kill(&mut self) -> [u32; KEYS as usize] {
         self.child.kill();
-        while self.hear() {}
+        while self.hear().is_some() {}
         self.done
     }
 }
