@@ -26,7 +26,7 @@ mod work;
 /// A write goes to a new file that takes the old one's place, both brought to the disk, so that a crash at any point
 /// leaves the old record or the new one. Writes of one session exclude each other by file locks, between threads and
 /// between processes; reads wait for nothing. A file that is torn, changed or another's counts as absent, with a
-/// warning, and is never taken for a session. Two prefixes may share a directory; for a network file system, it must
+/// warning, and is never taken for a session; what can't be read, or is no regular file, is an error. Two prefixes may share a directory; for a network file system, it must
 /// support `flock`.
 ///
 /// A write costs two flushes of the disk: for a busy site, use a server such as Redis. Expired records stay on the
@@ -134,7 +134,8 @@ impl FilesystemStore {
     ///
     /// Default: 0, which is no limit: it ends live sessions, and a warning says so once a minute. A count reads the
     /// start of each file, so it is made at the first new record and then after each sixteenth of the threshold: so
-    /// much may the records be over it, for each process. Up to a threshold of 15 it is exact.
+    /// much may the records be over it, for each process. Up to a threshold of 15 it is exact, but for records that are
+    /// made at the same moment.
     ///
     /// ```
     /// # let directory = tempfile::tempdir().unwrap();
@@ -207,7 +208,7 @@ impl SessionStore for FilesystemStore {
         let prepare = |disk: &Disk| disk.make_root().map(drop);
         let created = self
             .locked(name.clone(), prepare, move |disk, name| match disk.load(name)? {
-                Some(_) => Ok(Created::Taken),
+                Some(current) => disk.settle_own(name, &current, &write).map(|()| Created::Taken),
                 None => disk.store(name, &write).map(|()| Created::Created),
             })
             .await?;
@@ -221,7 +222,9 @@ impl SessionStore for FilesystemStore {
         let (write, expected) = (Write::new(key, record)?, *expected);
         self.locked(Name::of(key), Disk::check_root, move |disk, name| match disk.load(name)? {
             None => Ok(Updated::Gone),
-            Some(current) if current.version != expected => Ok(Updated::Conflict(current)),
+            Some(current) if current.version != expected => {
+                disk.settle_own(name, &current, &write).map(|()| Updated::Conflict(current))
+            }
             Some(_) => disk.store(name, &write).map(|()| Updated::Done),
         })
         .await
@@ -299,6 +302,14 @@ impl Disk {
             bytes: stored.bytes,
             expires_in: Duration::from_millis((stored.expiry - now).max(1)),
         }))
+    }
+
+    /// Brings to the disk what this very write did before, when nobody could say so: the caller will take it as done.
+    fn settle_own(&self, name: &Name, current: &Record, Write { record }: &Write) -> Result<(), StoreError> {
+        match current.version == record.version {
+            true => self.settle(name),
+            false => Ok(()),
+        }
     }
 
     fn store(&self, name: &Name, Write { record }: &Write) -> Result<(), StoreError> {

@@ -50,10 +50,14 @@ impl Disk {
         if fs::metadata(&self.root).is_ok_and(|root| root.is_dir()) {
             return Ok(false);
         }
+        let above = || self.root.ancestors().skip(1);
+        let missing = above().take_while(|folder| !folder.is_dir()).count();
         let parent = self.root.parent().unwrap_or(&self.root);
         fs::create_dir_all(parent).map_err(|error| failed("make", parent, error))?;
         let made = self.make_directory(&self.root)?;
-        sync(parent).map_err(|error| failed("write", parent, error))?;
+        for folder in above().take(missing + 1) {
+            sync(folder).map_err(|error| failed("write", folder, error))?;
+        }
         Ok(made)
     }
 
@@ -68,8 +72,17 @@ impl Disk {
 
     /// An error unless a file can be made in the directory.
     pub(super) fn check_writable(&self) -> Result<(), StoreError> {
-        let path = self.root.join(name::temporary("probe"));
-        self.new_file(&path).and_then(|_| fs::remove_file(&path)).map_err(|error| failed("write", &self.root, error))
+        // one name for all: what a crash left behind goes with the next, and of two at once each may find the other's
+        let path = self.root.join(name::PROBE);
+        let remove = || match fs::remove_file(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        };
+        let make = || match self.new_file(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            made => made.map(drop),
+        };
+        remove().and_then(|()| make()).and_then(|()| remove()).map_err(|error| failed("write", &self.root, error))
     }
 
     /// What the file of a key holds, expired or not; none where there is no file, or one that is no record.
@@ -115,16 +128,33 @@ impl Disk {
     pub(super) fn remove(&self, name: &Name) -> Result<(), StoreError> {
         let path = self.path(name);
         match fs::remove_file(&path) {
-            Ok(()) => sync(&self.folder(name.folder)).map_err(|error| unknown("remove", &path, error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(uncertain("remove", &path, error)),
+            // what is not there may have been removed by one who could not bring that to the disk
+            _ => self.settle(name),
+        }
+    }
+
+    /// Brings to the disk what was done to a key before, by whoever did not come to that.
+    pub(super) fn settle(&self, name: &Name) -> Result<(), StoreError> {
+        match sync(&self.folder(name.folder)) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(uncertain("remove", &path, error)),
+            synced => synced.map_err(|error| unknown("write", &self.path(name), error)),
         }
     }
 
     /// The lock of a folder, or none while another has it.
     pub(super) fn try_lock(&self, number: u8) -> Result<Option<Lock>, StoreError> {
+        self.try_lock_file(&name::folder(number))
+    }
+
+    /// The lock of whoever counts the records, or none while another has it.
+    pub(super) fn try_lock_count(&self) -> Result<Option<Lock>, StoreError> {
+        self.try_lock_file("count")
+    }
+
+    fn try_lock_file(&self, name: &str) -> Result<Option<Lock>, StoreError> {
         let locks = self.root.join("locks");
-        let path = locks.join(name::folder(number));
+        let path = locks.join(name);
         let open = || OpenOptions::new().write(true).open(&path);
         let file = match open() {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -207,8 +237,16 @@ impl Disk {
 
 /// A whole file, as far as one can be a record.
 pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    // a pipe would hold up its reader, and where a link leads to is not the store's
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
+    }
     let file = File::open(path)?;
-    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(format::MAX_FILE);
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    if length > format::MAX_FILE {
+        // no record's content, whatever it is
+        return Ok(Vec::new());
+    }
     let mut content = Vec::with_capacity(length + 1);
     file.take(format::MAX_FILE as u64 + 1).read_to_end(&mut content)?;
     Ok(content)

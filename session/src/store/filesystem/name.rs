@@ -5,6 +5,9 @@ use sha2::{Digest, Sha256};
 /// How many folders the records are spread over, and how many locks there are.
 pub(super) const FOLDERS: u16 = 256;
 
+/// A file that is made and removed, to see whether one can be.
+pub(super) const PROBE: &str = "actix-typed-session.probe";
+
 /// A key, and the name of its file: the SHA-256 of the key in lower-case hex, so that any key is a safe name.
 #[derive(Clone, Debug)]
 pub(super) struct Name {

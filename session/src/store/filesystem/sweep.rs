@@ -27,63 +27,86 @@ const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 
 impl Disk {
     /// Deletes at most `limit` expired records among the next few files, and what crashes left there.
+    ///
+    /// What it can't read or remove is left behind for the others' sake, and told at the end.
     pub(super) fn sweep(&self, cursor: &mut Cursor, limit: u64) -> Result<u64, StoreError> {
         self.check_root()?;
         let mut looks = limit.clamp(1, 25_000) * 4 + 1000;
         let mut folders = FOLDERS;
-        let mut deleted = 0;
+        let (mut deleted, mut trouble) = (0, None);
         while looks > 0 && deleted < limit {
             looks -= 1;
             match cursor.open.as_mut().map(Iterator::next) {
                 Some(Some(entry)) => {
-                    let entry = entry.map_err(|error| failed("read", &self.folder(cursor.number), error))?;
-                    deleted += u64::from(self.sweep_file(cursor.number, &entry.file_name())?);
+                    let entry = entry.map_err(|error| failed("read", &self.folder(cursor.number), error));
+                    let swept = entry.and_then(|entry| self.sweep_file(cursor.number, &entry.file_name()));
+                    deleted += u64::from(unless(swept, &mut trouble).unwrap_or_default());
                 }
                 Some(None) => *cursor = Cursor { number: cursor.number.wrapping_add(1), open: None },
                 None if folders == 0 => break,
                 None => {
                     folders -= 1;
-                    cursor.open = self.read_folder(cursor.number)?;
+                    cursor.open = unless(self.read_folder(cursor.number), &mut trouble).flatten();
                     if cursor.open.is_none() {
                         cursor.number = cursor.number.wrapping_add(1);
                     }
                 }
             }
         }
-        Ok(deleted)
+        trouble.map_or(Ok(deleted), Err)
     }
 
     /// Removes the records that expire soonest while there are more than `threshold`; how many were live.
-    pub(super) fn prune(&self, threshold: u64, except: &str) -> Result<u64, StoreError> {
+    ///
+    /// What it can't read counts as no record, and is told in the second place, as is what it can't remove.
+    pub(super) fn prune(&self, threshold: u64, except: &str) -> (u64, Option<StoreError>) {
+        // two who count at once would each remove what is over
+        let _one = match self.try_lock_count() {
+            Ok(Some(lock)) => lock,
+            Ok(None) => return (0, None),
+            Err(error) => return (0, Some(error)),
+        };
+        let (mut live, mut trouble) = (0, None);
+        let mut records = self.records(&mut trouble);
+        let over = records.len().saturating_sub(usize::try_from(threshold).unwrap_or(usize::MAX));
+        if over == 0 {
+            return (0, trouble);
+        }
+        records.retain(|(_, _, file)| **file != *except);
+        records.sort_unstable();
+        let now = self.clock.now();
+        for (expiry, number, file) in records.iter().take(over) {
+            let removed = unless(self.remove_at(*number, file, *expiry), &mut trouble);
+            live += u64::from(removed.unwrap_or_default() && *expiry >= now);
+        }
+        (live, trouble)
+    }
+
+    /// Each record's expiry, folder and file.
+    fn records(&self, trouble: &mut Option<StoreError>) -> Vec<(u64, u8, Box<str>)> {
         let mut records = Vec::new();
         for number in 0..=u8::MAX {
-            for entry in self.read_folder(number)?.into_iter().flatten() {
-                let entry = entry.map_err(|error| failed("read", &self.folder(number), error))?;
-                let Ok(file) = entry.file_name().into_string() else { continue };
+            for entry in unless(self.read_folder(number), trouble).flatten().into_iter().flatten() {
+                let entry = entry.map_err(|error| failed("read", &self.folder(number), error));
+                let Some(Ok(file)) = unless(entry, trouble).map(|entry| entry.file_name().into_string()) else {
+                    continue;
+                };
                 if Kind::of(&file, number) == Kind::Record
-                    && let Some(expiry) = expiry_of(&self.folder(number).join(&file))?
+                    && let Some(Some(expiry)) = unless(expiry_of(&self.folder(number).join(&file)), trouble)
                 {
                     records.push((expiry, number, file.into_boxed_str()));
                 }
             }
         }
-        let over = records.len().saturating_sub(usize::try_from(threshold).unwrap_or(usize::MAX));
-        if over == 0 {
-            return Ok(0);
-        }
-        records.retain(|(_, _, file)| **file != *except);
-        records.sort_unstable();
-        let now = self.clock.now();
-        let mut live = 0;
-        for (expiry, number, file) in records.iter().take(over) {
-            let path = self.folder(*number).join(&**file);
-            // one that is being written now is in use, and so is one that was touched meanwhile
-            let Some(_lock) = self.try_lock(*number)? else { continue };
-            if expiry_of(&path)? == Some(*expiry) && remove(&path)? && *expiry >= now {
-                live += 1;
-            }
-        }
-        Ok(live)
+        records
+    }
+
+    /// Removes a record that still expires at that time; whether it did.
+    fn remove_at(&self, number: u8, file: &str, expiry: u64) -> Result<bool, StoreError> {
+        let path = self.folder(number).join(file);
+        // one that is being written now is in use, and so is one that was touched meanwhile
+        let Some(_lock) = self.try_lock(number)? else { return Ok(false) };
+        Ok(expiry_of(&path)? == Some(expiry) && remove(&path)?)
     }
 
     /// Removes one file, if it is an expired record or was left behind by a crash; whether it was a record.
@@ -148,6 +171,11 @@ fn is_left_behind(path: &Path, now: u64) -> bool {
 /// Removes a file; whether it was there.
 fn remove(path: &Path) -> Result<bool, StoreError> {
     found(fs::remove_file(path)).map(|removed| removed.is_some()).map_err(|error| failed("remove", path, error))
+}
+
+/// What came of it, or none and the error kept, if it is the first.
+fn unless<T>(outcome: Result<T, StoreError>, trouble: &mut Option<StoreError>) -> Option<T> {
+    outcome.map_err(|error| trouble.get_or_insert(error)).ok()
 }
 
 /// What is not there is none.

@@ -31,7 +31,6 @@ pub(super) struct Shared {
     pub(super) cursor: Mutex<Cursor>,
     /// How many records may be made until they are counted.
     uncounted: AtomicU64,
-    pruning: Mutex<()>,
     warning: Seldom,
 }
 
@@ -41,7 +40,6 @@ impl Shared {
             queues: (0..FOLDERS).map(|_| Arc::default()).collect(),
             cursor: Mutex::default(),
             uncounted: AtomicU64::new(0),
-            pruning: Mutex::default(),
             warning: Seldom::default(),
         }
     }
@@ -118,13 +116,12 @@ impl FilesystemStore {
     pub(super) async fn prune(&self, except: String) {
         let (store, threshold) = (self.clone(), self.threshold);
         let pruning = self.blocking(move |disk| {
-            let Ok(_one) = store.shared.pruning.try_lock() else { return Ok(()) };
-            match disk.prune(threshold, &except) {
-                Ok(live) if live > 0 && store.shared.warning.is_due(disk.clock.elapsed()) => {
-                    events::store_full("filesystem", threshold, "`SESSION_FILE_THRESHOLD`");
-                }
-                Ok(_) => {}
-                Err(error) => events::prune_failed(&error),
+            let (live, trouble) = disk.prune(threshold, &except);
+            if live > 0 && store.shared.warning.is_due(disk.clock.elapsed()) {
+                events::store_full("filesystem", threshold, "`SESSION_FILE_THRESHOLD`");
+            }
+            if let Some(error) = trouble {
+                events::prune_failed(&error);
             }
             Ok(())
         });
