@@ -23,6 +23,8 @@ mod privacy;
 mod routes;
 #[path = "http/saving.rs"]
 mod saving;
+#[path = "http/sealed.rs"]
+mod sealed;
 #[path = "http/site.rs"]
 mod site;
 #[path = "http/tokens.rs"]

@@ -58,6 +58,9 @@ mod detached;
 mod error;
 mod extract;
 mod fields;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod json;
 mod live;
