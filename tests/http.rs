@@ -27,6 +27,8 @@ mod recorder;
 mod routes;
 #[path = "http/saving.rs"]
 mod saving;
+#[path = "http/sealed.rs"]
+mod sealed;
 #[path = "http/secrets.rs"]
 mod secrets;
 #[path = "http/site.rs"]

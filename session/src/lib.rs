@@ -64,6 +64,9 @@ mod events;
 mod extract;
 mod fields;
 mod fresh;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod id;
 mod json;

@@ -117,6 +117,23 @@ fn waiting(app: &mut ServiceConfig) {
         }),
     )
     .route(
+        "/leaving/rotate",
+        get().to(async |session: SessionHandle, steps: Data<Steps>| {
+            session.rotate();
+            steps.body()
+        }),
+    )
+    .route(
+        "/leaving/save",
+        get().to(async |mut cart: Session<Cart>, steps: Data<Steps>| {
+            let _leaving = Leaving(steps.left.clone());
+            cart.items.push(2);
+            let saved = cart.save().await;
+            cart.items.push(3);
+            saved.map(|()| "never")
+        }),
+    )
+    .route(
         "/panic",
         get().to(async |mut cart: Session<Cart>, session: SessionHandle| -> &'static str {
             cart.items.push(2);
@@ -162,12 +179,16 @@ async fn a_client_that_hangs_up_while_the_handler_runs_leaves_the_record() {
     }
 }
 
-/// L8: once the handler has answered, the commit is done by itself.
+/// L8: once the handler has answered or began to save, that is done by itself, and no more than that.
 #[tokio::test]
 async fn a_commit_goes_on_when_the_client_hangs_up() {
-    for (operation, path, after) in
-        [(Operation::Update, "/leaving/push", "[1, 2]"), (Operation::Delete, "/leaving/destroy", "[]")]
-    {
+    let cases = [
+        (Operation::Update, "/leaving/push", "[1, 2]"),
+        (Operation::Update, "/leaving/save", "[1, 2]"),
+        (Operation::Update, "/leaving/rotate", "[]"),
+        (Operation::Delete, "/leaving/destroy", "[]"),
+    ];
+    for (operation, path, after) in cases {
         let case = Case::begun().await;
         let gate = case.faults.hold(operation);
         let request = case.bare.browser.begin("GET", path, &[], "").await;

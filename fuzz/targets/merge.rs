@@ -1,0 +1,4 @@
+//! Three texts to merge.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| actix_typed_session::fuzzing::merge(data));
