@@ -3,6 +3,11 @@
 //! No function here is given a token, a secret or a stored value, so none can show one. An event that nobody listens to
 //! costs one relaxed load.
 
+#![cfg_attr(
+    not(all(feature = "memory", feature = "filesystem", feature = "redis")),
+    allow(dead_code, reason = "some events are those of one store")
+)]
+
 use std::{fmt, path::Path, time::Duration};
 
 use tracing::{Level, field};
@@ -255,7 +260,6 @@ fn store_failed(store: &str, operation: &'static str, error: &StoreError, durati
 }
 
 /// A session's file can't be read.
-#[cfg(feature = "filesystem")]
 pub(crate) fn file_damaged(path: &Path, reason: &'static str) {
     emit!(
         STORE_DAMAGED,
@@ -265,7 +269,6 @@ pub(crate) fn file_damaged(path: &Path, reason: &'static str) {
 }
 
 /// Something else is stored where a record would be.
-#[cfg(feature = "redis")]
 pub(crate) fn record_foreign(store: &'static str, key: &str) {
     emit!(
         STORE_FOREIGN,
@@ -275,13 +278,11 @@ pub(crate) fn record_foreign(store: &'static str, key: &str) {
 }
 
 /// Live sessions are being ended for want of room.
-#[cfg(any(feature = "memory", feature = "filesystem"))]
 pub(crate) fn store_full(store: &'static str, limit: u64, setting: &'static str) {
     emit!(STORE_FULL, { store, limit }, "the store is full, and live sessions are being ended: raise {setting}");
 }
 
 /// The files could not be kept to the threshold.
-#[cfg(feature = "filesystem")]
 pub(crate) fn prune_failed(error: &StoreError) {
     emit!(
         STORE_PRUNE,

@@ -99,24 +99,14 @@ fn tell_all() {
     usage(&error);
     second_store("sid", "test");
     config_unknown("SESSION_X", "a test");
-    tell_of_stores();
+    file_damaged(Path::new("/"), "a test");
+    prune_failed(&StoreError::new(StoreErrorKind::Protocol, "a test"));
+    record_foreign("redis", "key");
+    store_full("test", 1, "it");
     drop((loading(async { Ok(None) }), committing(None, std::future::pending())));
 }
 
-fn tell_of_stores() {
-    #[cfg(feature = "filesystem")]
-    {
-        file_damaged(Path::new("/"), "a test");
-        prune_failed(&StoreError::new(StoreErrorKind::Protocol, "a test"));
-    }
-    #[cfg(feature = "redis")]
-    record_foreign("redis", "key");
-    #[cfg(any(feature = "memory", feature = "filesystem"))]
-    store_full("test", 1, "it");
-}
-
 #[test]
-#[cfg(all(feature = "filesystem", feature = "redis"))]
 fn what_is_told_is_what_is_declared() {
     let listener = Listener::default();
     with_default(listener.clone(), tell_all);
