@@ -79,10 +79,16 @@ async fn a_token_is_of_the_session_that_the_visitor_has_after_the_response() {
             let token = site.ok(&format!("/token-after/{change}")).await;
             assert_eq!(site.check(&token).await, 200, "after {change}, signed in {signed_in}");
         }
-        let site = if signed_in { Site::signed_in().await } else { Site::new() };
-        let token = site.ok("/token-while-saving").await;
-        assert_eq!(site.check(&token).await, 200, "signed in {signed_in}");
     }
+}
+
+#[tokio::test]
+async fn a_token_waits_for_a_save_of_the_same_request() {
+    let site = Site::new();
+    let token = site.ok("/token-while-saving").await;
+    assert_eq!(site.check(&token).await, 200);
+    let token = site.meanwhile("/token-while-saving", "/me").await.body;
+    assert_eq!(site.check(&token).await, 200, "it is of the token that the save brings");
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ async fn neither_a_new_token_nor_a_change_is_a_proof() {
     let site = Site::signed_in().await;
     site.ok("/item/1").await;
     site.pass(301);
-    for path in ["/rotate", "/item/2", "/me", "/confirm-and-forget", "/token-after/admin"] {
+    for path in ["/rotate", "/item/2", "/me", "/confirm-and-forget", "/token-after/admin", "/become-admin"] {
         site.ok(path).await;
         assert_eq!(site.get("/fresh").await.status, 403, "{path}");
     }
@@ -164,7 +164,7 @@ async fn a_mark_during_a_save_of_the_same_request_counts_and_is_kept() {
     let site = Site::signed_in().await;
     site.pass(301);
     let before = site.clock.now();
-    let at: u64 = site.ok("/confirm-while-saving").await.parse().unwrap();
+    let at: u64 = site.meanwhile("/confirm-while-saving", "/me").await.body.parse().unwrap();
     assert!(at >= before, "as of now, and not of the sign-in");
     assert_eq!(site.ok("/fresh").await, "ada");
 }

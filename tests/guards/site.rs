@@ -89,6 +89,7 @@ fn signing(app: &mut ServiceConfig) {
             ""
         }),
     )
+    .route("/become-admin", get().to(async |session: SessionHandle| session.insert(Role { admin: true }).map(|()| "")))
     .route("/cart", get().to(async |cart: Session<Cart>| format!("{:?}", cart.items)))
     .route("/me", get().to(async |user: Session<User>| format!("{} {}", user.name, user.email)));
 }
