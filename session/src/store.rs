@@ -290,7 +290,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// ```
     /// use actix_typed_session::store::{NullStore, SessionStore};
     ///
-    /// assert!(!NullStore::default().may_evict());
+    /// assert!(!NullStore.may_evict());
     /// ```
     fn may_evict(&self) -> bool {
         false

@@ -119,5 +119,5 @@ fn a_store_that_evicts_has_none_and_says_so_at_the_start() {
         assert!(error.to_string().contains("`odd`"), "{error}");
         assert_eq!(error.key(), "SESSION_LIMIT_PER_OWNER");
     }
-    assert!(SessionMiddleware::new(NullStore::default()).sessions().is_ok());
+    assert!(SessionMiddleware::new(NullStore).sessions().is_ok());
 }
