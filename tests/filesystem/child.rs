@@ -23,6 +23,12 @@ pub(crate) fn is_one() -> bool {
 
 /// Does what this process was started for.
 pub(crate) fn run(tests: &[Test]) {
+    // the test sees that a child has failed, whatever its other threads do
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::exit(101);
+    }));
     let mode = env::var(MODE).unwrap();
     let (mode, argument) = mode.split_once(':').unwrap();
     let directory = env::current_dir().unwrap();

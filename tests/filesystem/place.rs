@@ -35,7 +35,7 @@ pub(crate) fn on_disk(test: &str, options: &str) -> bool {
 
 /// Makes the disk read-only, or writable again.
 pub(crate) fn remount(options: &str) {
-    let mount = Command::new("mount").args(["-o", &format!("remount,{options}"), "."]).status().unwrap();
+    let mount = Command::new("mount").args(["-o", &format!("remount,bind,{options}"), "."]).status().unwrap();
     assert!(mount.success());
 }
 
