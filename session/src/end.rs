@@ -116,8 +116,8 @@ pub(crate) fn tombstone(worker: &Worker) -> Record {
 
 /// Whether a write that began then may still be on its way.
 fn is_young(worker: &Worker, at: u64) -> bool {
-    let now = worker.core.config.clock.now();
-    Duration::from_millis(now.abs_diff(at)) < grace(worker)
+    let age = worker.core.config.clock.now().saturating_sub(at);
+    Duration::from_millis(age) < grace(worker)
 }
 
 /// How long a commit may take, with a minute for clocks that differ and for what a server that was stopped does late.

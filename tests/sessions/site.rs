@@ -110,6 +110,13 @@ impl Site {
         Self::over(self.store.clone(), &self.clock, config)
     }
 
+    /// Another server on the same store, whose clock is ahead.
+    pub(crate) fn ahead(&self, by: Duration) -> Self {
+        let clock = Clock::manual();
+        clock.advance(by);
+        Self::over(self.store.clone(), &clock, SessionConfig::new())
+    }
+
     fn over(store: MemoryStore, clock: &Clock, config: SessionConfig) -> Self {
         let faults = FaultStore::new(store.clone());
         let spy = SpyStore::new(faults.clone());
