@@ -98,9 +98,7 @@ impl Owner {
                 }
             }
         }
-        if self.keys.len() > 1 {
-            list.entries.sort_by_key(|entry| entry.at);
-        }
+        list.entries.sort_by_key(|entry| entry.at);
         Ok(list)
     }
 

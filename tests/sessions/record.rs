@@ -42,6 +42,21 @@ async fn with_encryption_it_is_under_a_keyed_hash_and_every_key_of_the_ring_find
 }
 
 #[tokio::test]
+async fn while_servers_write_with_different_keys_a_session_is_named_by_its_last_sign_in() {
+    let site = Site::with(SessionConfig::new().encryption_keys([[7; 32], [8; 32]]));
+    let rotated = site.beside(SessionConfig::new().encryption_keys([[8; 32], [7; 32]]));
+    let one = rotated.signed_in("ada").await;
+    site.clock.advance(Duration::from_secs(1));
+    let two = rotated.signed_in("ada").await;
+    site.clock.advance(Duration::from_secs(1));
+    let one = site.moved(&one);
+    ok(&one.get("/out").await);
+    ok(&one.get("/login/ada").await);
+    let in_order = [id(&two), id(&one)];
+    assert_eq!((site.ids("ada").await, rotated.ids("ada").await), (in_order.to_vec(), in_order.to_vec()));
+}
+
+#[tokio::test]
 async fn it_is_written_before_the_session() {
     let site = Site::new();
     site.faults.always(Operation::Create, Fault::Unavailable);
@@ -63,6 +78,8 @@ async fn a_lost_answer_does_no_harm() {
     let site = Site::new();
     site.faults.next(Operation::Create, 1, Fault::LostAnswer);
     let one = site.signed_in("ada").await;
+    // the second create finds the first, which is known by its version
+    assert_eq!(site.spy.take(), ["load", "create", "create", "load", "create"]);
     site.faults.next(Operation::Update, 1, Fault::LostAnswer);
     let two = site.signed_in("ada").await;
     assert_eq!(site.ids("ada").await, [id(&one), id(&two)]);
@@ -85,6 +102,13 @@ async fn it_outlives_the_sessions_that_it_names() {
         assert_eq!(site.ids("ada").await, [id(&browser)], "{absolute:?}");
         assert_eq!(site.sessions.revoke_owner("ada").await.unwrap(), 1);
     }
+}
+
+#[tokio::test]
+async fn it_lives_for_ten_years_where_sessions_have_no_absolute_lifetime() {
+    let site = Site::with(SessionConfig::new().absolute_lifetime(None));
+    site.signed_in("ada").await;
+    assert_eq!(record(&site, ADA).await.unwrap().expires_in.as_secs().div_ceil(DAY.as_secs()), 3650);
 }
 
 #[tokio::test]
