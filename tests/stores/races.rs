@@ -14,6 +14,7 @@ mod adding;
 mod ending;
 mod limiting;
 mod merging;
+mod overtaking;
 mod owning;
 mod revoking;
 mod rotating;
@@ -55,6 +56,9 @@ pub(crate) fn all() -> Vec<Named> {
         revoking::race_user_ends_a_session_that_signs_in,
         revoking::race_user_ends_all_others_from_two_sessions,
         revoking::race_user_is_signed_out_everywhere_while_another_takes_the_session,
+        overtaking::race_user_whose_sign_in_was_overtaken_ends_nothing_of_another,
+        overtaking::race_user_whose_sign_in_met_the_end_may_sign_in_at_once,
+        overtaking::race_user_takes_a_session_whose_time_is_over,
         limiting::race_user_has_as_many_sessions_as_are_allowed,
         limiting::race_user_is_refused_one_session_too_many,
         limiting::race_user_leaves_while_signing_in_elsewhere,
