@@ -53,6 +53,7 @@ pub(crate) fn all() -> Vec<Named> {
         revoking::race_user_is_signed_out_everywhere_while_others_sign_in,
         revoking::race_user_is_signed_out_everywhere_before_a_sign_in_is_written,
         revoking::race_user_is_signed_out_everywhere_before_a_late_write_arrives,
+        revoking::race_user_is_shown_what_lives_until_it_is_ended,
         revoking::race_user_ends_a_session_that_signs_in,
         revoking::race_user_ends_all_others_from_two_sessions,
         revoking::race_user_is_signed_out_everywhere_while_another_takes_the_session,

@@ -116,6 +116,35 @@ pub(super) async fn race_user_is_signed_out_everywhere_before_a_late_write_arriv
     }
 }
 
+/// O1: what is about to be ended, and lives while that is on its way, is in the list, so that whoever stops there does not
+/// leave what nobody can end.
+pub(super) async fn race_user_is_shown_what_lives_until_it_is_ended(race: &Race) {
+    let config = || patient().limit_per_owner(2);
+    let servers = Servers::with(&race.subject, [config(), config()], routes);
+    for round in 0..race.rounds(4, &[When::Sent; 2]).count() {
+        servers.notes.take_created();
+        let ada = new_user("ada");
+        let before = [sign_in(&servers, &ada).await, sign_in(&servers, &ada).await];
+        let (path, ended) = if round % 2 == 0 { ("revoke", 2) } else { ("login", 1) };
+        let held = servers.notes.hold(ended as usize);
+        let ends = servers.start(0, &format!("/{path}/{ada}"), "");
+        held.arrived(ended).await;
+        let mut listed = Vec::new();
+        for token in &before {
+            assert_eq!(who(&servers, token).await, ada);
+            listed.push(id(token));
+        }
+        assert_eq!(servers.get_at(1, &format!("/list/{ada}"), "").await.body, listed.join(" "));
+        held.open(ended).await;
+        let ends = ends.await.unwrap();
+        assert!(ends.is_ok(), "{ends:?}");
+        let answers = [ends];
+        let tokens: Vec<_> = given(&answers).chain(before.iter().map(String::as_str)).collect();
+        let left = alive(&servers, &[&ada], &tokens).await;
+        assert_eq!(left.len(), if path == "revoke" { 0 } else { 2 }, "{left:?}");
+    }
+}
+
 /// O5: one of the own sessions is ended, or it was not there yet and signs in.
 pub(super) async fn race_user_ends_a_session_that_signs_in(race: &Race) {
     let servers = Servers::of(race, routes);
