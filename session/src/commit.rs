@@ -157,7 +157,7 @@ impl Commit<'_> {
             let token = Token::new(config.id_length);
             let written = self.encode(&token, created, deadline, &none.edited(&edits))?;
             if let Some(owner) = owner {
-                let entry = Entry { id: token.id(), at: created };
+                let entry = Entry::new(token.id(), created);
                 sign_in(self.worker, owner, entry, deadline, self.budget).await?;
             }
             match write::begin(self.worker, &written.key, &written.record, self.budget).await? {
@@ -232,7 +232,7 @@ impl Commit<'_> {
         let before = end::authenticated(&live.contents).map_or(0, |at| at.saturating_add(1));
         let at = self.worker.core.config.clock.now().max(before);
         if let Some(owner) = self.changes.signs_in(loaded) {
-            let entry = Entry { id: live.token.id(), at };
+            let entry = Entry::over(live, at);
             sign_in(self.worker, owner, entry, self.deadline(live, &live.contents), self.budget).await?;
         }
         Ok(Some(at))

@@ -35,15 +35,19 @@ pub(crate) async fn find(worker: &Worker, owner: &Owner, entry: Entry, budget: B
     let key = entry.id.key(&worker.core.config.key_prefix);
     let record = worker.load(&key, budget).await?;
     let pending = |record| if is_young(worker, entry.at) { Found::Pending(record) } else { Found::Gone };
-    let Some(record) = record else { return Ok(pending(None)) };
+    let Some(record) = record else {
+        return Ok(if entry.may_follow(None) { pending(None) } else { Found::Gone });
+    };
     if is_tombstone(&record.bytes) {
         return Ok(Found::Gone);
     }
     Ok(match worker.open(&key, &record) {
-        Some(contents) if live::deadline(worker, &contents) <= worker.core.config.clock.now() => Found::Gone,
-        Some(contents) if owner.owns(&contents) => Found::Live(record, contents),
-        // signed out or signed in as another since
-        Some(contents) if authenticated(&contents).is_some_and(|at| at >= entry.at) => Found::Gone,
+        Some(contents) if owner.owns(&contents) => {
+            let is_over = live::deadline(worker, &contents) <= worker.core.config.clock.now();
+            if is_over { Found::Gone } else { Found::Live(record, contents) }
+        }
+        // signed out or signed in as another since; one whose time is over may be signed in anew until then
+        Some(contents) if !entry.may_follow(Some(&contents)) => Found::Gone,
         _ => pending(Some(record)),
     })
 }

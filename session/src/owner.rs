@@ -12,7 +12,9 @@ use crate::{
     changes::OWNER,
     error::{SessionError, StoreError},
     id::SessionId,
-    json, merge,
+    json,
+    live::Live,
+    merge,
     record::{self, Contents, NEVER},
     store::{Record, Version},
     worker::{Budget, Worker},
@@ -42,6 +44,27 @@ pub(crate) struct Entry {
     pub(crate) id: SessionId,
     /// When it was, in milliseconds since the epoch; later than all sign-ins before on the same session.
     pub(crate) at: u64,
+    /// What the hash of the session's secret began with before; none if the session began with the sign-in. A sign-in
+    /// changes the secret, and is not written over another one than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<u64>,
+}
+
+impl Entry {
+    /// The sign-in that begins a session.
+    pub(crate) fn new(id: SessionId, at: u64) -> Self {
+        Self { id, at, before: None }
+    }
+
+    /// The sign-in of a session that is there.
+    pub(crate) fn over(live: &Live, at: u64) -> Self {
+        Self { id: live.token.id(), at, before: Some(start(&live.contents)) }
+    }
+
+    /// Whether the sign-in can still be written where this is stored, or nothing is, and no tombstone either.
+    pub(crate) fn may_follow(&self, stored: Option<&Contents>) -> bool {
+        self.before == stored.map(start)
+    }
 }
 
 impl Owner {
@@ -125,6 +148,10 @@ impl Owner {
             }
         }
     }
+}
+
+fn start(contents: &Contents) -> u64 {
+    contents.secret_hash.first_chunk().copied().map(u64::from_be_bytes).unwrap_or_default()
 }
 
 const SESSIONS: &str = "sessions";

@@ -169,7 +169,7 @@ impl Sessions {
         let worker = &self.shared.worker();
         let owner = &Owner::of(worker, owner)?;
         // a session of another user's is not about to be this one's, whatever the id
-        let long_ago = Entry { id, at: 0 };
+        let long_ago = Entry::new(id, 0);
         revoke(worker, owner, long_ago, "id").await
     }
 
