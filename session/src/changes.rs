@@ -262,7 +262,9 @@ impl Changes {
     pub(crate) fn edits<'a>(&'a self, now: &'a Fields) -> Edits<'a> {
         let mut edits = Edits::new();
         if self.cleared || self.changes_owner(View::of(Some(now))) {
-            edits.extend(now.iter().map(|(name, _)| (name, None)));
+            // the last sign-in stays noted: what a user's record says of it is over, and not yet to come
+            let removed = now.iter().filter(|(name, _)| *name != AUTHENTICATED);
+            edits.extend(removed.map(|(name, _)| (name, None)));
         }
         edits.extend(self.entries.iter().map(|(name, change)| (name.as_ref(), change.mine.as_deref())));
         edits.retain(|name, text| now.get(name) != *text);

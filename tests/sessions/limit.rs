@@ -76,7 +76,7 @@ async fn one_more_is_refused_where_that_is_asked_for() {
 
 #[tokio::test]
 async fn a_session_that_ended_makes_room_at_once() {
-    for end in ["/destroy", "/out", "/login/eve"] {
+    for end in ["/destroy", "/out", "/clear", "/login/eve"] {
         let site = refusing(1);
         let browser = site.signed_in("ada").await;
         ok(&browser.get(end).await);

@@ -68,6 +68,20 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
         }),
     )
     .route(
+    .route(
+        "/clear",
+        get().to(async |session: SessionHandle| {
+            session.clear();
+            "cleared"
+        }),
+    )
+    .route(
+        "/login-and-others/{name}",
+        get().to(async |session: SessionHandle, name: Path<String>, sessions: Data<Sessions>| {
+            session.insert(User { name: name.clone() })?;
+            sessions.revoke_others(&session).await.map(|count| count.to_string())
+        }),
+    )
         "/current",
         get().to(async |user: Session<User>, session: SessionHandle, sessions: Data<Sessions>| {
             let all = sessions.of(&user.name).await?;
