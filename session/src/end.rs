@@ -77,8 +77,7 @@ pub(crate) async fn end(worker: &Worker, owner: &Owner, entry: Entry, budget: Bu
 pub(crate) async fn destroy(worker: &Worker, live: &Live, budget: Budget) -> Result<(), SessionError> {
     // a user's record can't tell a sign-in that is on its way from one that is over; where sessions are counted, that
     // must not be a guess
-    let counts = worker.core.config.limit_per_owner.is_some();
-    if counts && authenticated(&live.contents).is_some_and(|at| is_young(worker, at)) {
+    if worker.limit().is_some() && authenticated(&live.contents).is_some_and(|at| is_young(worker, at)) {
         let tombstone = tombstone(worker);
         match worker.update(&live.key, &tombstone, &live.version, budget).await {
             Ok(Updated::Done | Updated::Gone) => return Ok(()),

@@ -92,6 +92,18 @@ async fn a_session_that_ended_makes_room_at_once() {
 }
 
 #[tokio::test]
+async fn a_session_that_was_destroyed_makes_room_at_once_whatever_the_limit_is_set_by() {
+    for refuse in [false, true] {
+        let site = Site::with(SessionConfig::new().refuse_over_limit(refuse));
+        let first = site.signed_in("ada").await;
+        for _ in 0..110 {
+            ok(&site.signed_in("ada").await.get("/destroy").await);
+        }
+        assert_eq!(who(&first).await.as_deref(), Some("ada"), "{refuse}");
+    }
+}
+
+#[tokio::test]
 async fn a_session_that_expired_makes_room() {
     let site = refusing(2);
     let (one, two) = (site.signed_in("ada").await, site.signed_in("ada").await);
