@@ -175,8 +175,9 @@ impl Sessions {
 
     /// Ends all sessions of the user of this request but its own; says how many. Without a user it ends none.
     ///
-    /// What follows a change of the password (OWASP ASVS 5.0, 7.4.3). Costs as much as [`revoke_owner`](Self::revoke_owner),
-    /// and one round trip to load the session, if nothing was loaded in this request yet.
+    /// The user is whom the session belongs to, or whom this request has signed in before the call. What follows a
+    /// change of the password (OWASP ASVS 5.0, 7.4.3). Costs as much as [`revoke_owner`](Self::revoke_owner), and one
+    /// round trip to load the session, if nothing was loaded in this request yet.
     ///
     /// # Errors
     ///
@@ -190,11 +191,11 @@ impl Sessions {
     /// }
     /// ```
     pub async fn revoke_others(&self, session: &SessionHandle) -> Result<u64, SessionError> {
-        let live = session.load().await?;
-        let Some(live) = live else { return Ok(0) };
-        let Some(owner) = live.contents.fields.get(OWNER) else { return Ok(0) };
+        let seen = session.state.ready().await?;
+        let Some(owner) = seen.view().get(OWNER) else { return Ok(0) };
         let worker = &self.shared.worker();
-        revoke_all(worker, &Owner::new(worker, owner), Some(live.token.id()), "others").await
+        let own = session.live().map(|live| live.token.id());
+        revoke_all(worker, &Owner::new(worker, owner), own, "others").await
     }
 
     /// Ends all sessions of a user; says how many. Nothing that was signed in before the call survives it, be it that

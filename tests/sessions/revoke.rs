@@ -51,6 +51,33 @@ async fn all_others_end_and_the_own_session_stays() {
 }
 
 #[tokio::test]
+async fn all_others_end_with_the_sign_in_that_asks_for_it() {
+    let site = Site::new();
+    let (one, two) = (site.signed_in("ada").await, site.signed_in("ada").await);
+    let (fresh, anonymous) = (site.browser(), site.browser());
+    ok(&anonymous.get("/item/1").await);
+    // a password was reset, say: whoever was in by the old one is out
+    assert_eq!(fresh.get("/login-and-others/ada").await.body, "2");
+    assert_eq!((who(&one).await, who(&two).await, who(&fresh).await), (None, None, Some("ada".into())));
+    assert_eq!(anonymous.get("/login-and-others/ada").await.body, "1");
+    assert_eq!((who(&fresh).await, who(&anonymous).await), (None, Some("ada".into())));
+    // whose they are is what this request says
+    let eve = site.signed_in("eve").await;
+    assert_eq!(anonymous.get("/login-and-others/eve").await.body, "1");
+    assert_eq!((who(&eve).await, who(&anonymous).await), (None, Some("eve".into())));
+}
+
+#[tokio::test]
+async fn a_session_that_was_cleared_is_nobodys_at_once() {
+    let site = Site::new();
+    let browser = site.signed_in("ada").await;
+    ok(&browser.get("/clear").await);
+    ok(&browser.get("/item/1").await);
+    assert_eq!(site.sessions.revoke_owner("ada").await.unwrap(), 0);
+    assert_eq!(browser.get("/items").await.body, "[1]");
+}
+
+#[tokio::test]
 async fn all_sessions_of_a_user_end_and_the_next_sign_in_works() {
     let site = Site::new();
     let (one, two, eve) = (site.signed_in("ada").await, site.signed_in("ada").await, site.signed_in("eve").await);
