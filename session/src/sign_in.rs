@@ -69,11 +69,13 @@ async fn make_room(
         events::limit_refused(limit.most);
         return Err(SessionError::LimitReached { limit: limit.most });
     }
-    for entry in left.iter().take(over) {
-        if end::end(worker, owner, *entry, budget).await? {
+    let ends = left.iter().take(over).copied().map(|entry| async move {
+        if end::end(worker, owner, entry, budget).await? {
             events::revoked(entry.id, "limit");
         }
-    }
+        Ok::<_, SessionError>(())
+    });
+    stream::iter(ends).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     list.entries = left.into_iter().skip(over).collect();
     Ok(())
 }

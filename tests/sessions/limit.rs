@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_typed_session::{
     SessionConfig,
-    testing::{Fault, Operation},
+    testing::{Fault, Gate, Operation},
 };
 use actix_typed_session_tests::support::browser::Browser;
 use futures_util::future::join_all;
@@ -168,6 +168,23 @@ async fn a_lower_limit_ends_as_many_as_are_over_it() {
     let last = few.signed_in("ada").await;
     assert_eq!(living(&browsers).await, [false, false, false, false, true]);
     assert_eq!(many.ids("ada").await, [id(&browsers[4]), id(&last)]);
+}
+
+#[tokio::test]
+async fn those_that_are_over_it_are_ended_at_once_and_not_one_by_one() {
+    let many = limited(20);
+    let mut browsers = Vec::new();
+    for _ in 0..20 {
+        browsers.push(many.signed_in("ada").await);
+    }
+    let few = many.beside(SessionConfig::new().limit_per_owner(1));
+    let gate = Gate::new();
+    few.faults.always(Operation::Update, Fault::Held(gate.clone()));
+    let browser = few.browser();
+    let sign_in = tokio::spawn(async move { browser.get("/login/ada").await.status });
+    tokio::time::timeout(Duration::from_secs(20), gate.arrived(16)).await.unwrap();
+    gate.open();
+    assert_eq!((sign_in.await.unwrap(), count_living(&browsers).await), (200, 0));
 }
 
 #[tokio::test]
