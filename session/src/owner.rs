@@ -32,8 +32,10 @@ pub(crate) struct Owner {
 pub(crate) struct List {
     /// The sign-ins, in their order.
     pub(crate) entries: Vec<Entry>,
-    /// The record that is to be written over, and how long it would live.
-    written: Option<(Version, Duration)>,
+    /// The record that is to be written over.
+    written: Option<Version>,
+    /// How long the entries would still be kept, under whichever key.
+    remaining: Duration,
 }
 
 /// A sign-in.
@@ -87,8 +89,9 @@ impl Owner {
         for (index, (key, record)) in self.keys.iter().zip(records).enumerate() {
             let Some(record) = record else { continue };
             if index == 0 {
-                list.written = Some((record.version, record.expires_in));
+                list.written = Some(record.version);
             }
+            list.remaining = list.remaining.max(record.expires_in);
             for entry in worker.open(key, &record).iter().flat_map(read) {
                 // a session is named by its last sign-in, whichever record has that
                 match list.entries.iter_mut().find(|other| other.id == entry.id) {
@@ -113,12 +116,11 @@ impl Owner {
         budget: Budget,
     ) -> Result<bool, SessionError> {
         let Some(key) = self.keys.first() else { return Ok(false) };
-        let expires_in = list.written.map_or(expires_in, |(_, remaining)| remaining.max(expires_in));
-        let record = encode(worker, key, &list.entries, expires_in);
+        let record = encode(worker, key, &list.entries, list.remaining.max(expires_in));
         let record = record.ok_or(SessionError::Usage("the user's record can't be written".into()))?;
         match list.written {
             None => write::create(worker, key, &record, budget).await,
-            Some((version, _)) => {
+            Some(version) => {
                 let swapped = write::swap(worker, key, &record, &version, budget).await?;
                 // to write it again is to write it once, so that a doubt is a conflict
                 Ok(matches!(swapped, Swapped::Done))
