@@ -7,6 +7,7 @@ use futures_util::future::Shared;
 
 use crate::{
     changes::{AUTHENTICATED, Changes, View},
+    clock::SKEW,
     end,
     error::{SessionError, StoreError, StoreErrorKind},
     events,
@@ -228,9 +229,10 @@ impl Commit<'_> {
         if !self.changes.authenticates(loaded) {
             return Ok(None);
         }
-        // later than any sign-in before, whatever the clocks of two servers say
-        let before = end::authenticated(&live.contents).map_or(0, |at| at.saturating_add(1));
-        let at = self.worker.core.config.clock.now().max(before);
+        let now = self.worker.core.config.clock.now();
+        // later than any sign-in before, as far as clocks differ; a clock that was wrong is not to count for good
+        let before = end::authenticated(&live.contents).filter(|before| before.abs_diff(now) < SKEW);
+        let at = before.map_or(now, |before| now.max(before + 1));
         if let Some(owner) = self.changes.signs_in(loaded) {
             let entry = Entry { id: live.token.id(), at };
             sign_in(self.worker, owner, entry, self.deadline(live, &live.contents), self.budget).await?;

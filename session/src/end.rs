@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     changes::AUTHENTICATED,
+    clock::SKEW,
     error::{SessionError, StoreError, StoreErrorKind},
     live::{self, Live},
     owner::{Entry, Owner},
@@ -120,6 +121,6 @@ fn is_young(worker: &Worker, at: u64) -> bool {
 }
 
 /// How long a commit may take, with a minute for clocks that differ and for what a server that was stopped does late.
-fn grace(worker: &Worker) -> Duration {
-    worker.core.config.store_timeout * 2 + Duration::from_secs(60)
+pub(crate) fn grace(worker: &Worker) -> Duration {
+    worker.core.config.store_timeout * 2 + Duration::from_millis(SKEW)
 }

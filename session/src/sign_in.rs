@@ -32,8 +32,8 @@ pub(crate) async fn sign_in(
         Some(place) => budget.in_time(place.turn()).await?,
         None => None,
     };
-    // it must outlive the sessions that it names
-    let expires_in = if deadline == NEVER { ABOUT_FOREVER } else { until(worker, deadline) };
+    // it must outlive the sessions that it names, by the clocks of other servers too
+    let expires_in = if deadline == NEVER { ABOUT_FOREVER } else { until(worker, deadline) + end::grace(worker) };
     for tries in 0.. {
         budget.pause(tries).await?;
         let mut list = owner.list(worker, budget).await?;

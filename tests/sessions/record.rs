@@ -101,6 +101,21 @@ async fn it_outlives_the_sessions_that_it_names() {
 }
 
 #[tokio::test]
+async fn it_outlives_them_by_the_clock_of_another_server_too() {
+    let config = || SessionConfig::new().idle_timeout(10 * DAY).absolute_lifetime(40 * DAY);
+    let site = Site::with(config());
+    let ahead = site.ahead(Duration::from_secs(50), config());
+    let browser = site.moved(&ahead.signed_in("ada").await);
+    for _ in 0..39 {
+        site.clock.advance(DAY);
+        ok(&browser.get("/items").await);
+    }
+    ok(&browser.get("/item/1").await);
+    site.clock.advance(DAY + Duration::from_secs(20));
+    assert_eq!((who(&browser).await, site.ids("ada").await), (Some("ada".into()), vec![id(&browser)]));
+}
+
+#[tokio::test]
 async fn a_damaged_one_is_written_anew() {
     let site = Site::new();
     let damaged = Record::new("no record", DAY);

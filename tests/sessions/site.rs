@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_typed_session::{
-    Clock, Session, SessionConfig, SessionError, SessionHandle, SessionInfo, SessionMiddleware, Sessions,
+    Clock, Fresh, Session, SessionConfig, SessionError, SessionHandle, SessionInfo, SessionMiddleware, Sessions,
     store::MemoryStore,
     testing::{FaultStore, SpyStore},
 };
@@ -50,6 +50,14 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
             "renamed"
         }),
     )
+    .route("/fresh", get().to(async |user: Fresh<User, 300>| user.name.clone()))
+    .route(
+        "/confirm",
+        get().to(async |_: Session<User>, session: SessionHandle| {
+            session.mark_authenticated();
+            "confirmed"
+        }),
+    )
     .route("/me", get().to(async |user: Session<User>| user.name.clone()))
     .route(
         "/item/{n}",
@@ -60,14 +68,6 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
     )
     .route("/items", get().to(async |cart: Session<Cart>| format!("{:?}", cart.items)))
     .route("/out", get().to(async |session: SessionHandle| session.remove::<User>().map(|()| "out")))
-    .route(
-        "/destroy",
-        get().to(async |session: SessionHandle| {
-            session.destroy();
-            "destroyed"
-        }),
-    )
-    .route(
     .route(
         "/clear",
         get().to(async |session: SessionHandle| {
@@ -82,6 +82,14 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
             sessions.revoke_others(&session).await.map(|count| count.to_string())
         }),
     )
+    .route(
+        "/destroy",
+        get().to(async |session: SessionHandle| {
+            session.destroy();
+            "destroyed"
+        }),
+    )
+    .route(
         "/current",
         get().to(async |user: Session<User>, session: SessionHandle, sessions: Data<Sessions>| {
             let all = sessions.of(&user.name).await?;
@@ -122,6 +130,13 @@ impl Site {
     /// Another server on the same store, with other settings.
     pub(crate) fn beside(&self, config: SessionConfig) -> Self {
         Self::over(self.store.clone(), &self.clock, config)
+    }
+
+    /// Another server on the same store, whose clock is ahead.
+    pub(crate) fn ahead(&self, by: Duration, config: SessionConfig) -> Self {
+        let clock = Clock::manual();
+        clock.advance(by);
+        Self::over(self.store.clone(), &clock, config)
     }
 
     fn over(store: MemoryStore, clock: &Clock, config: SessionConfig) -> Self {
