@@ -20,7 +20,7 @@ use std::{
 };
 
 use actix_typed_session::{
-    Clock, Session, SessionConfig, SessionError, SessionHandle, SessionMiddleware,
+    Clock, Session, SessionConfig, SessionError, SessionHandle, SessionMiddleware, Sessions,
     store::{Created, Record, SessionStore, StoreError, Updated, Version},
     testing::{Fault, FaultStore, Gate, Operation, ReferenceStore, SpyStore},
 };
@@ -55,7 +55,7 @@ enum Visitor {
     Stale,
 }
 
-const KINDS: [Kind; 22] = [
+const KINDS: [Kind; 25] = [
     kind("a read", Visitor::Known, "v", "load"),
     kind("a read with a refresh due", Visitor::Idle, "v", "load touch"),
     kind("a read whose cookie is to be signed again", Visitor::Stale, "v", "load"),
@@ -77,6 +77,9 @@ const KINDS: [Kind; 22] = [
     kind("a login that is saved, and more", Visitor::Known, "isc", "load update update"),
     kind("a save, and an end", Visitor::Known, "csd", "load update delete"),
     kind("an end that is saved, and a login", Visitor::Known, "dsi", "load delete create"),
+    kind("a sign-in of a user", Visitor::Known, "u", "load load create update"),
+    kind("a sign-in of a user who is a new visitor", Visitor::New, "u", "load create create"),
+    kind("a sign-in of a user that is saved, and an end", Visitor::Known, "usd", "load load create update delete"),
     kind("a save that is not waited for, and one that is", Visitor::Known, "cxcsc", "load update update update"),
 ];
 
@@ -102,6 +105,12 @@ impl Cart {
 #[derive(Session)]
 struct Member {
     #[session(rotate)]
+    name: String,
+}
+
+#[derive(Session)]
+struct User {
+    #[session(owner)]
     name: String,
 }
 
@@ -157,10 +166,18 @@ impl World {
         Stored {
             is_of_before: before.is_some(),
             has_token_of_before: before.is_some_and(|before| before.bytes[1..33] == bytes[1..33]),
-            fields: String::from_utf8_lossy(&bytes[49..]).into_owned(),
+            fields: without_times(&String::from_utf8_lossy(&bytes[49..])),
             times: [time(33), time(41), expires].map(|time| (time - self.began + hour / 2) / hour),
         }
     }
+}
+
+/// A text without the times in it, which are another in each run.
+fn without_times(text: &str) -> String {
+    let is_time = |run: &&str| run.len() > 12 && run.bytes().all(|byte| byte.is_ascii_digit());
+    let mut runs: Vec<_> = text.split_inclusive(|c: char| !c.is_ascii_digit()).collect();
+    runs.retain(|run| !is_time(&run.trim_end_matches(|c: char| !c.is_ascii_digit())));
+    runs.concat()
 }
 
 /// Does the steps, with a pause after each in which the client may hang up.
@@ -182,6 +199,7 @@ async fn run(steps: Path<String>, request: HttpRequest, world: Data<World>) -> R
             }
             'r' => session.rotate(),
             'i' => session.insert(Member { name: "ada".into() })?,
+            'u' => session.insert(User { name: "ada".into() })?,
             'o' => session.remove::<Member>()?,
             'd' => session.destroy(),
             // another request writes
@@ -229,6 +247,7 @@ struct Case {
     cookie: Option<String>,
     steps: &'static str,
     send: Send,
+    sessions: Sessions,
 }
 
 impl Case {
@@ -258,8 +277,10 @@ impl Case {
         *world.before.lock().unwrap() = before;
         world.answered.store(false, Relaxed);
         let _ = spy.take();
-        let send = app(sessions(rings[1]), world.clone()).await;
-        Self { world, faults, spy, cookie, steps: kind.steps, send }
+        let middleware = sessions(rings[1]);
+        let sessions = middleware.sessions().unwrap();
+        let send = app(middleware, world.clone()).await;
+        Self { world, faults, spy, cookie, steps: kind.steps, send, sessions }
     }
 
     fn request(&self) -> LocalBoxFuture<'static, (u16, Option<String>)> {
@@ -279,6 +300,8 @@ impl Case {
         }
         assert_eq!(self.world.stored().await, *self.expected(states), "{stage}: {:?}", self.spy.log());
         self.faults.clear();
+        let signed_in = self.world.stored().await.iter().filter(|one| one.fields.contains("owner")).count();
+        assert_eq!(self.sessions.of("ada").await.unwrap().len(), signed_in, "{stage}: who is signed in is listed");
         assert_eq!((self.send)(self.cookie.as_deref(), "c").await.0, 200, "{stage}");
     }
 }
@@ -302,7 +325,10 @@ impl SessionStore for Watched {
         apart(self.inner.load(key)).await
     }
     async fn create(&self, key: &str, record: &Record) -> Result<Created, StoreError> {
-        self.world.keys.lock().unwrap().push(key.to_owned());
+        // a user's record is no session
+        if !key.contains("owner:") {
+            self.world.keys.lock().unwrap().push(key.to_owned());
+        }
         apart(self.inner.create(key, record)).await
     }
     async fn update(&self, key: &str, record: &Record, expected: &Version) -> Result<Updated, StoreError> {

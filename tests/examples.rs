@@ -69,6 +69,38 @@ async fn the_login_lets_in_and_out() {
 }
 
 #[tokio::test]
+async fn the_devices_of_a_user_are_shown_and_signed_out_one_by_one_or_all_others() {
+    let devices = Example::start("devices", &[]);
+    let site = Browser::new(devices.address);
+    let sign_in = async |name: &str, device: &str| {
+        let browser = site.other();
+        let headers = [("user-agent", device), ("content-type", "application/x-www-form-urlencoded")];
+        assert_eq!(browser.send("POST", "/login", &headers, &format!("name={name}")).await.status, 303);
+        browser
+    };
+    let (phone, laptop, tablet) =
+        (sign_in("ada", "phone").await, sign_in("ada", "<laptop>").await, sign_in("ada", "tablet").await);
+    let other = sign_in("grace", "desk").await;
+
+    let list = laptop.get("/").await.body;
+    assert!(list.contains("&lt;laptop&gt;, this one<li>"), "{list}");
+    assert!(list.contains("<li>phone, used"), "{list}");
+    assert!(!list.contains("desk"), "another user's");
+    let phones = list.split("action=").nth(1).and_then(|rest| rest.split('>').next()).unwrap();
+    assert_eq!(other.post(phones).await.status, 404, "it is not hers");
+    assert_eq!(laptop.post(phones).await.status, 303);
+    assert!(phone.get("/").await.body.contains("/login"), "it is signed out");
+    assert!(tablet.get("/").await.body.contains("tablet, this one"));
+
+    assert_eq!(laptop.post("/others").await.status, 303);
+    assert!(tablet.get("/").await.body.contains("/login"), "it is signed out");
+    let list = laptop.get("/").await.body;
+    assert_eq!(list.matches("<li>").count(), 1, "{list}");
+    assert!(other.get("/").await.body.contains("desk, this one"));
+    assert_eq!(site.post("/others").await.status, 401);
+}
+
+#[tokio::test]
 async fn the_step_up_refuses_forged_requests_and_lets_a_fresh_visitor_change_the_email() {
     let step_up = Example::start("step_up", &[]);
     let browser = Browser::new(step_up.address);

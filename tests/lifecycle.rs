@@ -1,4 +1,4 @@
-//! What becomes of a session that several requests use: DESIGN.md, sections 3, 4 and 6.
+//! What becomes of a session that several requests use: rules L1 to L9 of ARCHITECTURE.md.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test tells what it did not expect by a panic")]
 

@@ -47,7 +47,8 @@ use trials;
 fn trial<F: Future<Output = ()> + 'static>(name: &str, test: fn() -> F) -> Trial {
     let run = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let limit = Duration::from_secs(60);
+        // what hangs ends; to build the examples first may take minutes
+        let limit = Duration::from_secs(600);
         let ended = runtime.block_on(async { tokio::time::timeout(limit, test()).await });
         assert!(ended.is_ok(), "not done after {limit:?}");
     };

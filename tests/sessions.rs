@@ -1,4 +1,4 @@
-//! The sessions of a user: DESIGN.md, section 9, over the memory store. What needs two servers is in `stores/races`.
+//! The sessions of a user, rules O1 to O5 of ARCHITECTURE.md, over the memory store.
 
 #![allow(
     clippy::unwrap_used,

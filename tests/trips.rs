@@ -1,4 +1,4 @@
-//! How often a request asks the store, in every case: DESIGN.md, section 3.
+//! How often a request asks the store, in every case.
 
 #![allow(clippy::unwrap_used, reason = "a test tells what it did not expect by a panic")]
 

@@ -78,19 +78,10 @@ pub(crate) async fn end(worker: &Worker, owner: &Owner, entry: Entry, budget: Bu
 pub(crate) async fn destroy(worker: &Worker, live: &Live, budget: Budget) -> Result<(), SessionError> {
     // a user's record can't tell a sign-in that is on its way from one that is over; where sessions are counted, that
     // must not be a guess
-    if worker.limit().is_some() && authenticated(&live.contents).is_some_and(|at| is_young(worker, at)) {
-        let tombstone = tombstone(worker);
-        match worker.update(&live.key, &tombstone, &live.version, budget).await {
-            Ok(Updated::Done | Updated::Gone) => return Ok(()),
-            Ok(Updated::Conflict(now)) => {
-                let swapped = worker.update(&live.key, &tombstone, &now.version, budget).await;
-                if let Ok(Updated::Done | Updated::Gone) = swapped {
-                    return Ok(());
-                }
-            }
-            Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => {}
-            Err(error) => return Err(error.into()),
-        }
+    let counts = worker.limit().is_some();
+    let is_young = authenticated(&live.contents).is_some_and(|at| is_young(worker, at));
+    if counts && is_young && bury(worker, live, budget).await {
+        return Ok(());
     }
     let delete = || worker.delete(&live.key, budget);
     let deleted = match delete().await {
@@ -99,6 +90,17 @@ pub(crate) async fn destroy(worker: &Worker, live: &Live, budget: Budget) -> Res
         deleted => deleted,
     };
     Ok(deleted?)
+}
+
+/// Puts a tombstone in the place of a session; whether that is known to have happened.
+async fn bury(worker: &Worker, live: &Live, budget: Budget) -> bool {
+    let tombstone = tombstone(worker);
+    let bury = async |version| worker.update(&live.key, &tombstone, &version, budget).await;
+    let buried = match bury(live.version).await {
+        Ok(Updated::Conflict(now)) => bury(now.version).await,
+        buried => buried,
+    };
+    matches!(buried, Ok(Updated::Done | Updated::Gone))
 }
 
 /// When the session's bearer last proved who that is, in milliseconds since the epoch.
@@ -116,8 +118,8 @@ pub(crate) fn tombstone(worker: &Worker) -> Record {
 
 /// Whether a write that began then may still be on its way.
 fn is_young(worker: &Worker, at: u64) -> bool {
-    let now = worker.core.config.clock.now();
-    Duration::from_millis(now.abs_diff(at)) < grace(worker)
+    let age = worker.core.config.clock.now().saturating_sub(at);
+    Duration::from_millis(age) < grace(worker)
 }
 
 /// How long a commit may take, with a minute for clocks that differ and for what a server that was stopped does late.

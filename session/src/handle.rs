@@ -59,7 +59,7 @@ impl SessionHandle {
     /// the struct has an `owner` field and the session belonged to another user, all fields that this request did not
     /// write are dropped, and the age of the session begins anew. If the session ended meanwhile, the answer is
     /// 409 [`SessionError::Ended`]. Costs one round trip to write, and one before to load the session, if the visitor
-    /// brings a cookie and nothing was loaded in this request yet.
+    /// brings a cookie and nothing was loaded in this request yet; two more where it signs in a user who was not.
     ///
     /// # Errors
     ///

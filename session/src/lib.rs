@@ -33,6 +33,7 @@
 //! ```
 //!
 #![doc = include_str!("docs/sessions.md")]
+#![doc = include_str!("docs/users.md")]
 #![doc = include_str!("docs/guards.md")]
 #![doc = include_str!("docs/setup.md")]
 #![doc = include_str!("docs/requests.md")]

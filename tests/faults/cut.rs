@@ -47,7 +47,7 @@ pub(crate) async fn delayed(server: impl Backend) {
     let proxy = Proxy::start(server.port()).await;
     under_load("requests delayed past the time-out", server.store(proxy.port()), async |load, _| {
         proxy.set_every(40, Mode::Delay);
-        hit(load, &proxy, 6).await;
+        hit(load, &proxy, 4).await;
         // whoever was made to wait has tried again, and gone on
         load.all_answered(Instant::now()).await;
         load.all_served(Instant::now()).await;

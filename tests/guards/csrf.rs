@@ -100,6 +100,7 @@ async fn what_saves_first_saves_once() {
     assert_eq!(site.trips("/token-after/login").await, ["load", "update"]);
     assert_eq!(site.trips("/token-after/rotate").await, ["load", "update"]);
     assert_eq!(site.trips("/token-after/set").await, ["load", "update"]);
+    site.pass(120);
     assert_eq!(site.trips("/token-after/destroy").await, ["load", "delete", "create"]);
     let token = site.ok("/token").await;
     assert_eq!(site.check_trips(&token).await, (200, vec!["load"]));

@@ -3,16 +3,16 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use actix_typed_session::{
-    Session, SessionConfig, SessionMiddleware,
+    Fresh, Session, SessionConfig, SessionError, SessionHandle, SessionMiddleware, Sessions,
     store::{FilesystemStore, MemoryStore, Record, SessionStore as _, Updated},
-    testing::{Fault, FaultStore, Operation, ReferenceStore},
+    testing::{Fault, FaultStore, Gate, Operation, ReferenceStore},
 };
-use actix_web::web::{Path, ServiceConfig, get, post, scope};
+use actix_web::web::{Data, Path, ServiceConfig, get, post, scope};
 use tokio::sync::OnceCell;
 
 use crate::{
     recorder,
-    routes::routes,
+    routes::{User, routes},
     secrets::Secrets,
     site::{Bare, DAY, NAME, Site, key, line, other_secret, split},
 };
@@ -61,7 +61,36 @@ struct Clash {
 /// Routes that the flows need beside the others.
 pub(crate) fn vault(app: &mut ServiceConfig) {
     app.route("/vault/{field}", post().to(put))
+        .route("/revoke/{owner}", get().to(revoke))
+        .route("/guarded/{csrf}", get().to(guarded))
+        .route("/fresh", get().to(async |user: Fresh<User, 60>| user.name.clone()))
+        .route(
+            "/others",
+            get().to(async |session: SessionHandle, sessions: Data<Sessions>| {
+                sessions.revoke_others(&session).await.map(|count| count.to_string())
+            }),
+        )
         .route("/clash", get().to(async |_: Session<Vault>, clash: Session<Clash>| clash.last.to_string()));
+}
+
+async fn revoke(session: SessionHandle, sessions: Data<Sessions>, owner: Path<String>) -> Result<String, SessionError> {
+    session.label(SPICED);
+    session.save().await?;
+    let all = sessions.of(&*owner).await?;
+    for one in all.iter().take(1) {
+        sessions.revoke(&*owner, one.id).await?;
+    }
+    sessions.revoke_others(&session).await?;
+    sessions.revoke_owner(&*owner).await?;
+    Ok(format!("{}", all.len()))
+}
+
+async fn guarded(session: SessionHandle, csrf: Path<String>) -> Result<String, SessionError> {
+    let token = session.csrf_token().await?;
+    session.verify_csrf(&token).await?;
+    session.mark_authenticated();
+    session.verify_csrf(&csrf).await?;
+    Ok(token)
 }
 
 async fn put(mut vault: Session<Vault>, field: Path<String>, text: String) -> String {
@@ -112,6 +141,7 @@ async fn all() -> Secrets {
     present(&site, &config, &mut secrets).await;
     damage(&site, &mut secrets).await;
     outlive(&mut secrets).await;
+    users(&mut secrets).await;
     hang_up(&mut secrets).await;
     in_the_process().await;
     secrets
@@ -305,6 +335,34 @@ async fn outlive(secrets: &mut Secrets) {
     let strict = Site::over(site.store.clone(), site.clock.clone(), config).await;
     strict.get_with("/text", &[&format!("{NAME}={}", site.token())]).await;
     assert_eq!(strict.named("session.expired").len(), 1);
+}
+
+/// Sessions of a user: too many, listed, ended from outside; guards that refuse.
+async fn users(secrets: &mut Secrets) {
+    let config = SessionConfig::new().limit_per_owner(2).encryption_keys([SEALING]);
+    let site = Site::with(config.clone()).await;
+    let login = format!("/login/{VALUE}");
+    for _ in 0..3 {
+        visit(&site, &login, secrets).await;
+        site.browser.forget_cookies();
+    }
+    let strict = Site::over(site.store.clone(), site.clock.clone(), config.refuse_over_limit(true)).await;
+    assert_eq!(visit(&strict, &login, secrets).await, 409);
+    visit(&site, &login, secrets).await;
+    assert_eq!(visit(&site, &format!("/guarded/{VALUE}"), secrets).await, 403);
+    site.clock.advance(DAY);
+    assert_eq!(visit(&site, "/fresh", secrets).await, 403);
+    assert_eq!(visit(&site, &format!("/revoke/{VALUE}"), secrets).await, 200);
+    for _ in 0..2 {
+        site.browser.forget_cookies();
+        visit(&site, &login, secrets).await;
+    }
+    let passing = Gate::new();
+    passing.open();
+    // the own session, the list and the other session are loaded, and then the list can't be again
+    site.faults.next(Operation::Load, 3, Fault::Held(passing));
+    site.faults.next(Operation::Load, 1, Fault::Unavailable);
+    assert_eq!(site.get("/others").await.body, "1");
 }
 
 /// Clients that are gone before their answer, and handlers without a middleware.

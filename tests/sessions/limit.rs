@@ -104,6 +104,15 @@ async fn a_session_that_was_destroyed_makes_room_at_once_whatever_the_limit_is_s
 }
 
 #[tokio::test]
+async fn a_logout_just_after_the_sign_in_works_where_the_store_has_no_room() {
+    let site = limited(2);
+    let browser = site.signed_in("ada").await;
+    site.faults.always(Operation::Update, Fault::Unavailable);
+    ok(&browser.get("/destroy").await);
+    assert_eq!(who(&browser).await, None);
+}
+
+#[tokio::test]
 async fn a_session_that_expired_makes_room() {
     let site = refusing(2);
     let (one, two) = (site.signed_in("ada").await, site.signed_in("ada").await);

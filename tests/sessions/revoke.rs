@@ -159,6 +159,23 @@ async fn a_sign_in_whose_record_is_on_its_way_does_not_survive() {
 }
 
 #[tokio::test]
+async fn a_sign_in_at_a_server_whose_clock_is_ahead_does_not_survive_either() {
+    let site = Site::new();
+    site.signed_in("ada").await;
+    let ahead = site.ahead(Duration::from_secs(3600), SessionConfig::new());
+    let gate = ahead.faults.hold(Operation::Create);
+    let late = ahead.browser();
+    let sign_in = tokio::spawn({
+        let late = late.clone();
+        async move { late.get("/login/ada").await.status }
+    });
+    gate.arrived(1).await;
+    assert_eq!(site.sessions.revoke_owner("ada").await.unwrap(), 1);
+    gate.open();
+    assert_eq!((sign_in.await.unwrap(), who(&late).await), (409, None));
+}
+
+#[tokio::test]
 async fn a_create_that_arrives_when_nobody_waits_any_more_finds_its_id_taken() {
     let odd = Odd::new(FaultStore::new(MemoryStore::default()));
     let config = SessionConfig::new().store_timeout(Duration::from_millis(40));

@@ -78,10 +78,10 @@ fn free_port() -> u16 {
     listener.local_addr().expect("it is bound").port()
 }
 
-/// Where the examples are, built once with all stores.
+/// Where the examples are, built once: as the tests of the whole workspace are, so that after them there is little to do.
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = ["build", "--quiet", "--package", "actix-typed-session-examples", "--examples", "--features", "redis"];
+    let build = ["build", "--quiet", "--workspace", "--all-features", "--examples"];
     let built = Command::new(cargo).args(build).stdin(Stdio::null()).status().expect("cargo runs");
     assert!(built.success(), "the examples do not build");
     let this = env::current_exe().expect("a test has a path");

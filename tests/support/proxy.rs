@@ -139,7 +139,8 @@ impl Pass {
                             let _ = server.write_all(&piece[..size / 2]).await;
                             return reset(client, server);
                         }
-                        Mode::Delay => return self.delay(piece, client, server).await,
+                        Mode::Delay if !self.delay(piece, &mut client, &mut server).await => return,
+                        Mode::Delay => {}
                         _ if server.write_all(piece).await.is_err() => return,
                         _ => {}
                     }
@@ -178,19 +179,17 @@ impl Pass {
         mode
     }
 
-    /// Keeps what the client sends until the mode changes or the connection is to be closed, and passes it on then.
-    async fn delay(mut self, first: &[u8], mut client: TcpStream, mut server: TcpStream) {
+    /// Keeps what the client sends until the mode changes, and passes it on then; whether the connection goes on.
+    async fn delay(&mut self, first: &[u8], client: &mut TcpStream, server: &mut TcpStream) -> bool {
         let mut kept = first.to_vec();
         let mut is_gone = false;
         while self.plans.borrow().mode == Mode::Delay {
             tokio::select! {
-                changed = self.plans.changed() => if changed.is_err() { return },
+                changed = self.plans.changed() => if changed.is_err() { return false },
                 size = client.read_buf(&mut kept), if !is_gone => is_gone = !matches!(size, Ok(1..)),
             }
         }
-        if server.write_all(&kept).await.is_ok() {
-            let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
-        }
+        server.write_all(&kept).await.is_ok() && !is_gone
     }
 }
 

@@ -40,7 +40,8 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
         .route("/add/{number}", post().to(add))
         .route("/rotate", post().to(rotate))
         .route("/logout", post().to(logout))
-        .route("/cart", get().to(cart));
+        .route("/cart", get().to(cart))
+        .route("/idle", get().to(async || "no session is asked for"));
 }
 
 async fn login(name: Path<u64>, session: SessionHandle) -> Result<&'static str, SessionError> {

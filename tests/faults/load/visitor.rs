@@ -1,7 +1,11 @@
 //! A visitor with several tabs, who signs in, changes, rotates, signs out, and keeps a [`Book`] on it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use actix_typed_session_tests::support::browser::Browser;
 use futures_util::future::{join_all, join3};
 use tokio::time::sleep;
 
@@ -69,6 +73,16 @@ pub(crate) async fn visit(load: Arc<Load>, visitor: usize) -> Left {
         }
     }
     left
+}
+
+/// Asks for what needs no session, all the time, to see how long the machine takes for that.
+pub(crate) async fn idle(load: Arc<Load>) {
+    loop {
+        let began = Instant::now();
+        let _ = Browser::new(load.address).begin("GET", "/idle", &[], "").await.finish().await;
+        load.note_idle(began.elapsed());
+        wait().await;
+    }
 }
 
 impl Left {
