@@ -191,8 +191,14 @@ impl Commit<'_> {
         if rotate {
             token = live.token.rotated(self.worker.core.config.id_length);
         }
-        let at = self.sign_in(&live).await?;
         let mut now = Now { version: live.version, contents: live.contents.clone(), first: true };
+        let at = self.authenticated_at(&live);
+        if let (Some(at), Some(owner)) = (at, self.changes.signs_in(stored_fields(&live))) {
+            // what is too large to be written must not end another session
+            self.write_over(&live, &now, &token, rotate, Some(at))?;
+            let entry = Entry { id: token.id(), at };
+            sign_in(self.worker, owner, entry, self.deadline(&live, &live.contents), self.budget).await?;
+        }
         let mut turn = self.turn(self.worker.queue.join_existing(token.id())).await?;
         for tries in 0.. {
             let Some(written) = self.write_over(&live, &now, &token, rotate, at)? else {
@@ -223,21 +229,15 @@ impl Commit<'_> {
         Err(SessionError::BudgetSpent)
     }
 
-    /// Notes with the user whom the changes sign in that this session is to be theirs; says when that was.
-    async fn sign_in(&self, live: &Live) -> Result<Option<u64>, SessionError> {
-        let loaded = stored_fields(live);
-        if !self.changes.authenticates(loaded) {
-            return Ok(None);
+    /// When the changes say that the owner proved who that is; none if they don't.
+    fn authenticated_at(&self, live: &Live) -> Option<u64> {
+        if !self.changes.authenticates(stored_fields(live)) {
+            return None;
         }
         let now = self.worker.core.config.clock.now();
         // later than any sign-in before, as far as clocks differ; a clock that was wrong is not to count for good
         let before = end::authenticated(&live.contents).filter(|before| before.abs_diff(now) < SKEW);
-        let at = before.map_or(now, |before| now.max(before + 1));
-        if let Some(owner) = self.changes.signs_in(loaded) {
-            let entry = Entry { id: live.token.id(), at };
-            sign_in(self.worker, owner, entry, self.deadline(live, &live.contents), self.budget).await?;
-        }
-        Ok(Some(at))
+        Some(before.map_or(now, |before| now.max(before.saturating_add(1))))
     }
 
     /// When a session ends that these changes are written over: a new owner's begins anew.

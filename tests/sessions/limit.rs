@@ -52,6 +52,18 @@ async fn the_session_that_signs_in_is_never_the_one_that_ends() {
 }
 
 #[tokio::test]
+async fn a_sign_in_that_can_not_be_written_ends_no_other() {
+    for path in ["/items", "/item/1"] {
+        let site = limited(1);
+        let first = site.signed_in("ada").await;
+        let second = site.browser();
+        ok(&second.get(path).await);
+        assert_eq!(second.get("/login-too-large/ada").await.status, 500, "{path}");
+        assert_eq!(who(&first).await.as_deref(), Some("ada"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn other_users_and_anonymous_visitors_are_not_counted() {
     let site = limited(1);
     let anonymous = site.browser();

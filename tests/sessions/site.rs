@@ -76,6 +76,13 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
         }),
     )
     .route(
+        "/login-too-large/{name}",
+        get().to(async |session: SessionHandle, name: Path<String>| {
+            session.insert(User { name: name.clone() })?;
+            session.set("large", &"x".repeat(300 << 10)).map(|()| "in")
+        }),
+    )
+    .route(
         "/login-and-others/{name}",
         get().to(async |session: SessionHandle, name: Path<String>, sessions: Data<Sessions>| {
             session.insert(User { name: name.clone() })?;
