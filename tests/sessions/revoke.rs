@@ -196,6 +196,34 @@ async fn a_create_that_arrives_when_nobody_waits_any_more_finds_its_id_taken() {
 }
 
 #[tokio::test]
+async fn all_of_them_end_though_nobody_waits_for_it_any_more() {
+    let site = Site::new();
+    let mut browsers = Vec::new();
+    for _ in 0..20 {
+        browsers.push(site.signed_in("ada").await);
+    }
+    let gate = Gate::new();
+    site.faults.always(Operation::Update, Fault::Held(gate.clone()));
+    let revoking = tokio::spawn({
+        let sessions = site.sessions.clone();
+        async move { sessions.revoke_owner("ada").await }
+    });
+    gate.arrived(1).await;
+    revoking.abort();
+    assert!(revoking.await.is_err());
+    gate.open();
+    for _ in 0..500 {
+        if site.of("ada").await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for browser in &browsers {
+        assert_eq!(who(browser).await, None);
+    }
+}
+
+#[tokio::test]
 async fn what_could_not_be_ended_is_ended_by_the_next_call() {
     let site = Site::new();
     let (one, two) = (site.signed_in("ada").await, site.signed_in("ada").await);
