@@ -273,7 +273,9 @@ impl SessionConfig {
     /// Encrypts the records with XChaCha20-Poly1305 (feature `encryption`). Default: off.
     ///
     /// The newest key first: it encrypts, and all of them decrypt. A record that none of them opens, or that was
-    /// stored without, is unknown: setting the first key or dropping an old one too early signs visitors out.
+    /// stored without, is unknown: setting the first key or dropping an old one too early signs visitors out. Users'
+    /// records are found by the keys too: with [`Sessions`](crate::Sessions) or a limit, keep an old key for as long as
+    /// the absolute lifetime, for a session that was saved since lives on by the new one.
     ///
     /// ```
     /// use actix_typed_session::SessionConfig;
