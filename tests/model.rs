@@ -22,11 +22,21 @@ mod model {
     pub(crate) mod told;
 }
 
-use std::{any::Any, env, panic, panic::AssertUnwindSafe};
+use std::{
+    any::Any,
+    env,
+    panic::{self, AssertUnwindSafe},
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+};
 
 use futures_util::FutureExt;
 
-use self::model::{history::History, play::play, told};
+use self::model::{
+    history::{History, Move},
+    play::play,
+    told,
+};
 
 #[test]
 fn whatever_visitors_and_administrators_do_nothing_is_lost_done_twice_or_revived() {
@@ -36,9 +46,14 @@ fn whatever_visitors_and_administrators_do_nothing_is_lost_done_twice_or_revived
     let hook = panic::take_hook();
     // a history that fails is told of below
     panic::set_hook(Box::new(|_| {}));
-    let failed = (first..last).find(|seed| failure(&History::of(*seed)).is_some());
+    let failed = first_failure(first, last);
     let told = failed.map(|seed| {
-        let history = History::of(seed).shrunk(|history| failure(history).is_some());
+        let mut history = History::of(seed);
+        let mut made = Vec::new();
+        if played(&history, &mut made).is_some() {
+            history.moves = made;
+        }
+        let history = history.shrunk(|history| failure(history).is_some());
         // a random wait may hide it
         let failure = (0..20).find_map(|_| failure(&history)).unwrap_or_default();
         format!("SESSION_MODEL_SEED={seed}, made smaller, with {:?}:\n{}\n{failure}", history.setup, told::story())
@@ -49,11 +64,36 @@ fn whatever_visitors_and_administrators_do_nothing_is_lost_done_twice_or_revived
     }
 }
 
+/// The first seed found whose history fails, by a thread for each core.
+fn first_failure(first: u64, last: u64) -> Option<u64> {
+    let (next, failed) = (AtomicU64::new(first), AtomicU64::new(u64::MAX));
+    let search = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= last || failed.load(Ordering::Relaxed) != u64::MAX {
+                return;
+            }
+            if failure(&History::of(seed)).is_some() {
+                failed.fetch_min(seed, Ordering::Relaxed);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        (0..cores).for_each(|_| drop(scope.spawn(search)));
+    });
+    Some(failed.into_inner()).filter(|seed| *seed != u64::MAX)
+}
+
 /// Why a history fails, if it does.
 fn failure(history: &History) -> Option<String> {
+    played(history, &mut Vec::new())
+}
+
+fn played(history: &History, made: &mut Vec<Move>) -> Option<String> {
     actix_web::rt::System::new().block_on(async {
         tokio::time::pause();
-        let played = AssertUnwindSafe(play(history)).catch_unwind().await;
+        let played = AssertUnwindSafe(play(history, made)).catch_unwind().await;
         played.err().map(message)
     })
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     iter::successors,
+    time::Duration,
 };
 
 use actix_typed_session::Clock;
@@ -35,8 +36,9 @@ pub(crate) struct Token {
     /// The changes that came with it and were acknowledged, and those of which nobody knows.
     done: Changes,
     unknown: Changes,
-    /// What was seen of the user's own notes, and whether those of its parent are to be there too.
+    /// What was seen of the user's own notes, and whether they began anew with this token.
     notes: Set,
+    is_noteless: bool,
     labels: Set,
     /// Whether it was replaced, and whether it may have been.
     is_dead: bool,
@@ -243,6 +245,10 @@ impl Model {
             let mut token = Token { sent: request.sent, answered: now, used: request.clock, ..Token::default() };
             let before = parent.map_or(Some(0), |old| self.tokens[old].owner);
             token.owner = request.owner(before).filter(|_| is_done);
+            if !is_same && request.has(SAVES) {
+                // what was saved may have ended before another session began
+                token.owner = response.and_then(|response| response.seen.as_ref()).map(|seen| seen.user);
+            }
             token.is_fresh =
                 matches!((before, token.owner), (Some(old), Some(new)) if old != 0 && new != 0 && old != new);
             token.keeps_owner = before.is_some() && !request.has("od") && request.owner(before) == before;
@@ -255,6 +261,7 @@ impl Model {
             if !is_same {
                 request.endings.iter().for_each(|at| self.endings[*at].except = Some(id(new)));
             }
+            token.is_noteless = request.has("iod");
             token.is_doubtful = !is_done;
             token.parent = parent.cloned();
             let known = self.tokens.insert(new.to_owned(), token);
@@ -338,8 +345,10 @@ impl Model {
         assert!(request.notes.is_subset(&notes), "{name}: of {:?} there is {notes:?}", request.notes);
         let (clock, owner) = (request.clock, self.tokens[token].owner);
         assert!(owner.is_none_or(|owner| owner == seen.user), "{name}: user {}, not {owner:?}", seen.user);
+        // a refresh that came when the session had expired did nothing
+        let is_in_time = !self.may_have_expired(&self.tokens[token]);
         let token = self.tokens.get_mut(token).unwrap();
-        token.used = token.used.max(clock);
+        token.used = if is_in_time { token.used.max(clock) } else { token.used };
     }
 
     /// Whether another request that is under way may end the session or give it another token.
@@ -392,7 +401,7 @@ impl Model {
         let (known, clock) = (&self.tokens[token], self.clock.now());
         let session = id(token);
         let is_busy = self.under_way.iter().any(|(_, other, _)| !other.is_empty() && id(other) == session);
-        let until = |from: u64, length: std::time::Duration| from + length.as_millis() as u64 + SLACK;
+        let until = |from: u64, length: Duration| from + length.as_millis() as u64 + SLACK;
         if known.is_dead {
             Some("it was replaced or ended")
         } else if self.ended.contains_key(&session) {
@@ -416,8 +425,7 @@ impl Model {
 
     /// Whether a session may have ended that nothing says for sure has.
     fn may_be_lost(&self, token: &str) -> bool {
-        let (known, clock, session) = (&self.tokens[token], self.clock.now(), id(token));
-        let before = |from: u64, length: std::time::Duration| clock + SLACK > from + length.as_millis() as u64;
+        let (known, session) = (&self.tokens[token], id(token));
         let tried = self.tried.get(&session);
         let is_meant = |ending: &&Ending| {
             let is_owner = |owner| {
@@ -438,7 +446,13 @@ impl Model {
             || revokes.iter().any(|ending| ending.ended >= known.sent)
             || makes_room
             || self.is_touch_faulty
-            || before(known.used, self.setup.idle * 9 / 10)
+            || self.may_have_expired(known)
+    }
+
+    fn may_have_expired(&self, known: &Token) -> bool {
+        let clock = self.clock.now();
+        let before = |from: u64, length: Duration| clock + SLACK > from + length.as_millis() as u64;
+        before(known.used, self.setup.idle * 9 / 10)
             || self.setup.absolute.is_some_and(|absolute| before(known.root.0, absolute))
     }
 
@@ -510,20 +524,12 @@ impl Model {
     }
 
     fn notes(&self, token: &str) -> Set {
-        self.back(token, |known| known.keeps_owner && !known.is_noteless())
-            .flat_map(|known| known.notes.clone())
-            .collect()
+        self.back(token, |known| !known.is_noteless).flat_map(|known| known.notes.clone()).collect()
     }
 
     fn back(&self, token: &str, goes_on: impl Fn(&Token) -> bool) -> impl Iterator<Item = &Token> {
         let before =
             move |known: &&Token| known.parent.as_ref().filter(|_| goes_on(known)).map(|parent| &self.tokens[parent]);
         successors(self.tokens.get(token), before)
-    }
-}
-
-impl Token {
-    fn is_noteless(&self) -> bool {
-        self.owner.is_none() || self.signed == self.sent
     }
 }

@@ -1,6 +1,6 @@
 //! A history as data: made of a number, printed, and made smaller while it still fails.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use actix_typed_session::testing::{Fault, Operation};
 
@@ -22,21 +22,28 @@ pub(crate) struct Setup {
 #[derive(Clone)]
 pub(crate) enum Move {
     /// A visitor sends a request with these steps.
-    Send { visitor: usize, steps: String },
+    Send { number: usize, visitor: usize, steps: String },
     /// An administrator calls.
-    Call(Call),
+    Call { number: usize, call: Call },
     /// The store fails the next calls of a kind.
     Fail(Operation, usize, Fault),
     /// One of those under way goes on, up to the next thing that it waits for.
-    Go(usize),
+    Go(Whom),
     /// Nobody waits for one of those under way any more.
-    Drop(usize),
+    Drop(Whom),
     /// Some time for those that wait before they try again.
     Pause,
     /// The clock goes on amid all this.
     Tick(u64),
     /// All goes on to its end, then what holds is looked at, token by token if `probe`, and so many seconds pass.
     Rest { seconds: u64, probe: bool },
+}
+
+/// One of those under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Whom {
+    Any(usize),
+    Number(usize),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,17 +72,20 @@ impl History {
         let users = random.of(&[1, 2, USERS]);
         let mut moves = Vec::new();
         let mut next = 0;
-        for _ in 0..16 {
+        for number in 0..16 {
             moves.push(match random.below(16) {
                 0 => Move::Rest { seconds: random.of(&[0, 25, 50, 70, 100, 2000]), probe: random.below(3) == 0 },
                 1 => Move::Tick(random.of(&[5, 11, 20])),
-                2 | 3 => Move::Call(random.call(users)),
-                _ => Move::Send { visitor: random.below(VISITORS), steps: random.steps(&mut next, users) },
+                2 | 3 => Move::Call { number, call: random.call(users) },
+                _ => Move::Send { number, visitor: random.below(VISITORS), steps: random.steps(&mut next, users) },
             });
             if random.below(5) == 0 {
                 let operation = random.of(&[
                     Operation::Load,
+                    Operation::Load,
                     Operation::Create,
+                    Operation::Create,
+                    Operation::Update,
                     Operation::Update,
                     Operation::Update,
                     Operation::Delete,
@@ -86,14 +96,14 @@ impl History {
             }
             for _ in 0..random.of(&[0, 2, 5, 9, 14]) {
                 moves.push(match random.below(100) {
-                    0 => Move::Drop(random.below(60)),
+                    0 => Move::Drop(Whom::Any(random.below(60))),
                     1..5 => Move::Pause,
-                    _ => Move::Go(random.below(60)),
+                    _ => Move::Go(Whom::Any(random.below(60))),
                 });
             }
         }
         for _ in 0..30 {
-            moves.push(Move::Go(random.below(60)));
+            moves.push(Move::Go(Whom::Any(random.below(60))));
         }
         Self { setup, moves }
     }
@@ -154,33 +164,18 @@ impl Move {
 
     fn simpler(&self) -> Vec<Self> {
         match self {
-            Self::Send { visitor, steps } if steps != "v" => {
+            Self::Send { number, visitor, steps } if steps != "v" => {
                 let all: Vec<&str> = steps.split('.').collect();
                 let without = |at: usize| {
                     let mut steps = all.clone();
                     steps.remove(at);
                     let steps = if steps.is_empty() { "v".to_owned() } else { steps.join(".") };
-                    Self::Send { visitor: *visitor, steps }
+                    Self::Send { number: *number, visitor: *visitor, steps }
                 };
                 (0..all.len()).map(without).collect()
             }
             Self::Fail(operation, 2, fault) => vec![Self::Fail(*operation, 1, fault.clone())],
             _ => Vec::new(),
-        }
-    }
-}
-
-impl fmt::Display for Move {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Send { visitor, steps } => write!(f, "visitor {visitor} sends {steps}"),
-            Self::Call(call) => write!(f, "administrator: {call:?}"),
-            Self::Fail(operation, calls, fault) => write!(f, "{operation:?} fails {calls} times: {fault:?}"),
-            Self::Go(at) => write!(f, "go {at}"),
-            Self::Drop(at) => write!(f, "drop {at}"),
-            Self::Pause => f.write_str("a pause"),
-            Self::Tick(seconds) => write!(f, "{seconds} s pass"),
-            Self::Rest { seconds, probe } => write!(f, "a rest of {seconds} s{}", if *probe { ", probed" } else { "" }),
         }
     }
 }

@@ -11,7 +11,7 @@ use futures_util::{FutureExt, future::LocalBoxFuture};
 
 use super::{
     check::{Model, Request, id},
-    history::{Call, History, Move, Setup, USERS, VISITORS},
+    history::{Call, History, Move, Setup, USERS, VISITORS, Whom},
     site::{self, Response, Send},
     slow::Slow,
     told,
@@ -31,6 +31,7 @@ enum Answer {
 }
 
 struct Flying {
+    number: usize,
     name: String,
     work: Work,
     future: LocalBoxFuture<'static, Answer>,
@@ -46,14 +47,15 @@ struct Player {
     flying: Vec<Flying>,
     /// How long the clock went on amid all this; what is on its way must arrive while tombstones stay.
     ticked: u64,
-    count: usize,
 }
 
-/// Plays a history; panics where something does not hold.
-pub(crate) async fn play(history: &History) {
+/// Plays a history; panics where something does not hold. Notes the moves as they came, so that each says whom it means.
+pub(crate) async fn play(history: &History, made: &mut Vec<Move>) {
     told::begin();
+    made.clear();
     let mut player = Player::new(history.setup).await;
     for one in &history.moves {
+        made.extend(player.named(one));
         player.make(one).await;
     }
     player.rest(true).await;
@@ -79,32 +81,54 @@ impl Player {
             jars: Default::default(),
             flying: Vec::new(),
             ticked: 0,
-            count: 0,
+        }
+    }
+
+    /// Whom a move means, by its place among those under way.
+    fn find(&self, whom: Whom) -> Option<usize> {
+        match whom {
+            Whom::Any(_) if self.flying.is_empty() => None,
+            Whom::Any(at) => Some(at % self.flying.len()),
+            Whom::Number(number) => self.flying.iter().position(|flying| flying.number == number),
+        }
+    }
+
+    /// A move that means the same when others are left out; none if it does nothing.
+    fn named(&self, one: &Move) -> Option<Move> {
+        let number = |whom: Whom| self.find(whom).map(|at| Whom::Number(self.flying[at].number));
+        match one {
+            Move::Go(whom) => number(*whom).map(Move::Go),
+            Move::Drop(whom) => number(*whom).map(Move::Drop),
+            one => Some(one.clone()),
         }
     }
 
     async fn make(&mut self, one: &Move) {
         match one {
-            Move::Send { visitor, steps } => self.sends(*visitor, steps.clone()),
-            Move::Call(call) => self.calls(*call),
+            Move::Send { number, visitor, steps } => self.sends(*number, *visitor, steps.clone()),
+            Move::Call { number, call } => self.calls(*number, *call),
             Move::Fail(operation, calls, fault) => {
-                told::tell(one.to_string());
+                told::tell(format!("the store fails {calls} times to {operation:?}: {fault:?}"));
                 self.model.is_touch_faulty |= *operation == Operation::Touch;
                 self.faults.next(*operation, *calls, fault.clone());
             }
-            Move::Go(at) if !self.flying.is_empty() => self.go(at % self.flying.len()).await,
-            Move::Drop(at) if !self.flying.is_empty() => {
-                let Flying { name, work, .. } = self.flying.swap_remove(at % self.flying.len());
+            Move::Go(whom) => {
+                if let Some(at) = self.find(*whom) {
+                    self.go(at).await;
+                }
+            }
+            Move::Drop(whom) => {
+                let Some(at) = self.find(*whom) else { return };
+                let Flying { name, work, .. } = self.flying.swap_remove(at);
                 told::tell(format!("{name} is dropped"));
                 match work {
                     Work::Request(request) => self.model.answered(&request, None),
                     Work::Call { ending, .. } => self.over(ending),
                 }
             }
-            Move::Go(_) | Move::Drop(_) => {}
             Move::Pause => tokio::time::sleep(Duration::from_millis(1)).await,
             Move::Tick(seconds) if self.ticked + seconds <= 50 => {
-                told::tell(one.to_string());
+                told::tell(format!("{seconds} s pass"));
                 self.ticked += seconds;
                 self.clock.advance(Duration::from_secs(*seconds));
             }
@@ -117,26 +141,24 @@ impl Player {
         }
     }
 
-    fn sends(&mut self, visitor: usize, steps: String) {
+    fn sends(&mut self, number: usize, visitor: usize, steps: String) {
         let token = self.jars[visitor].clone();
-        self.count += 1;
-        let name = format!("#{} visitor {visitor}'s {steps}", self.count);
+        let name = format!("#{number} visitor {visitor}'s {steps}");
         told::tell(format!("{name} is sent with {}", told::token(token.as_deref())));
         let future = (self.send)(token.as_deref(), &steps).map(Answer::Response).boxed_local();
         let work = Work::Request(self.model.sends(visitor, token, steps));
-        self.flying.push(Flying { name, work, future });
+        self.flying.push(Flying { number, name, work, future });
     }
 
-    fn calls(&mut self, call: Call) {
+    fn calls(&mut self, number: usize, call: Call) {
         let sessions = self.sessions.clone();
         let begun = self.model.tick();
-        self.count += 1;
-        let mut name = format!("#{} {call:?}", self.count);
+        let mut name = format!("#{number} {call:?}");
         let (mut of, mut ending) = (None, None);
         let future = match call {
             Call::Revoke(user, visitor) => {
                 let Some(token) = &self.jars[visitor] else { return };
-                name = format!("#{} revoke of {} for {user}", self.count, told::session(&id(token)));
+                name = format!("#{number} revoke of {} for {user}", told::session(&id(token)));
                 of = Some(id(token));
                 ending = Some(self.model.ending(Some(user), of.clone(), None, false));
                 let session: SessionId = id(token).parse().unwrap();
@@ -149,7 +171,7 @@ impl Player {
             Call::Of(user) => async move { Answer::List(sessions.of(&user).await) }.boxed_local(),
         };
         told::tell(format!("{name} begins"));
-        self.flying.push(Flying { name, work: Work::Call { call, id: of, ending, begun }, future });
+        self.flying.push(Flying { number, name, work: Work::Call { call, id: of, ending, begun }, future });
     }
 
     /// Lets one of those under way go on.
