@@ -31,6 +31,8 @@ pub(crate) struct Token {
     pub(crate) owner: Option<u64>,
     /// Whether it began without what its parent had.
     is_fresh: bool,
+    /// Whether nobody knows that.
+    is_perhaps_fresh: bool,
     /// Whether it came of a request that left the owner as it was.
     keeps_owner: bool,
     /// The changes that came with it and were acknowledged, and those of which nobody knows.
@@ -251,6 +253,7 @@ impl Model {
             }
             token.is_fresh =
                 matches!((before, token.owner), (Some(old), Some(new)) if old != 0 && new != 0 && old != new);
+            token.is_perhaps_fresh = request.has("i") && (before.is_none() || token.owner.is_none());
             token.keeps_owner = before.is_some() && !request.has("od") && request.owner(before) == before;
             (token.signed, token.root) = match parent.map(|parent| &self.tokens[parent]) {
                 Some(parent) if token.keeps_owner => (parent.signed, parent.root),
@@ -483,7 +486,10 @@ impl Model {
         }
         let done = self.done(token);
         let mut most = done.clone();
-        self.chain(token).for_each(|known| most.extend(known.unknown.clone()));
+        for known in self.chain(token) {
+            most.extend(known.done.clone());
+            most.extend(known.unknown.clone());
+        }
         let (done, most, seat) = (&done.cart, &most.cart, (&done.seat, &most.seat));
         let set = &seen.set;
         assert!(done.is_subset(set) && set.is_subset(most), "{name} set: {done:?} {set:?} {most:?}");
@@ -514,7 +520,8 @@ impl Model {
     /// What came with a token, or with those before it whose changes it has, and was acknowledged.
     fn done(&self, token: &str) -> Changes {
         let mut done = Changes::default();
-        self.chain(token).for_each(|known| done.extend(known.done.clone()));
+        let sure = self.back(token, |known| !known.is_fresh && !known.is_perhaps_fresh);
+        sure.for_each(|known| done.extend(known.done.clone()));
         done
     }
 
