@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     iter::successors,
-    time::Duration,
 };
 
 use actix_typed_session::Clock;
@@ -14,14 +13,13 @@ use super::{
     told,
 };
 
-type Set = BTreeSet<u64>;
+mod ends;
+mod request;
 
-/// Changes by their numbers.
-#[derive(Clone, Default)]
-pub(crate) struct Changes {
-    cart: Set,
-    seat: Set,
-}
+use self::request::{Changes, ROTATES, SAVES, has};
+pub(crate) use self::{ends::Ending, request::Request};
+
+type Set = BTreeSet<u64>;
 
 /// What is known of one token.
 #[derive(Default)]
@@ -56,33 +54,6 @@ pub(crate) struct Token {
     used: u64,
 }
 
-/// Something that may end sessions.
-pub(crate) struct Ending {
-    /// Whose; none for anybody's.
-    pub(crate) owner: Option<u64>,
-    pub(crate) id: Option<String>,
-    pub(crate) except: Option<String>,
-    /// Whether it ends a session only to make room.
-    pub(crate) for_room: bool,
-    /// After this it ends nothing more.
-    pub(crate) ended: usize,
-}
-
-/// A request under way.
-pub(crate) struct Request {
-    pub(crate) visitor: usize,
-    pub(crate) token: Option<String>,
-    pub(crate) steps: String,
-    sent: usize,
-    clock: u64,
-    /// Why the token can't be alive when it is sent.
-    dead: Option<&'static str>,
-    /// What must be there when it is sent.
-    known: Changes,
-    notes: Set,
-    endings: Vec<usize>,
-}
-
 pub(crate) struct Model {
     pub(crate) setup: Setup,
     clock: Clock,
@@ -103,58 +74,11 @@ pub(crate) struct Model {
     pub(crate) is_touch_faulty: bool,
 }
 
-/// For the time that the test itself takes.
-const SLACK: u64 = 4000;
-
 /// The id that a token begins with: what is the same in all tokens of a session.
 pub(crate) fn id(token: &str) -> String {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     let bytes = URL_SAFE_NO_PAD.decode(token).unwrap();
     bytes[..16].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-impl Request {
-    pub(crate) fn begun(&self) -> usize {
-        self.sent
-    }
-
-    pub(crate) fn has(&self, kinds: &str) -> bool {
-        has(&self.steps, kinds)
-    }
-
-    fn numbers(&self, kinds: &str) -> Set {
-        let steps = self.steps.split('.').filter(|step| step.starts_with(|kind| kinds.contains(kind)));
-        steps.map(|step| step[1..].parse::<u64>().unwrap()).collect()
-    }
-
-    fn changes(&self) -> Changes {
-        Changes { cart: self.numbers("cCXP"), seat: self.numbers("j") }
-    }
-
-    /// What `insert` named last, or what was there before.
-    fn owner(&self, before: Option<u64>) -> Option<u64> {
-        self.steps.split('.').fold(before, |owner, step| match step.split_at(1) {
-            ("i", name) => name.parse().ok(),
-            ("o", _) => Some(0),
-            _ => owner,
-        })
-    }
-}
-
-/// The steps that save amid a request.
-const SAVES: &str = "sSXPk";
-/// The steps that give the session another token.
-const ROTATES: &str = "riom";
-
-fn has(steps: &str, kinds: &str) -> bool {
-    steps.split('.').any(|step| step.starts_with(|kind| kinds.contains(kind)))
-}
-
-impl Changes {
-    fn extend(&mut self, other: Self) {
-        self.cart.extend(other.cart);
-        self.seat.extend(other.seat);
-    }
 }
 
 impl Model {
@@ -210,18 +134,6 @@ impl Model {
         request
     }
 
-    pub(crate) fn ending(
-        &mut self,
-        owner: Option<u64>,
-        id: Option<String>,
-        except: Option<String>,
-        for_room: bool,
-    ) -> usize {
-        let ended = usize::MAX;
-        self.endings.push(Ending { owner, id, except, for_room, ended });
-        self.endings.len() - 1
-    }
-
     /// Takes an answer; none where nobody waited for it.
     pub(crate) fn answered(&mut self, request: &Request, response: Option<&Response>) {
         let (now, clock) = (self.tick(), self.clock.now());
@@ -257,7 +169,6 @@ impl Model {
             token.keeps_owner = before.is_some() && !request.has("od") && request.owner(before) == before;
             (token.signed, token.root) = match parent.map(|parent| &self.tokens[parent]) {
                 Some(parent) if token.keeps_owner => (parent.signed, parent.root),
-                Some(parent) if token.is_fresh => (request.sent, (parent.root.0, clock)),
                 Some(parent) => (request.sent, (parent.root.0, clock)),
                 None => (request.sent, (request.clock, clock)),
             };
@@ -352,111 +263,6 @@ impl Model {
         let is_in_time = !self.may_have_expired(&self.tokens[token]);
         let token = self.tokens.get_mut(token).unwrap();
         token.used = if is_in_time { token.used.max(clock) } else { token.used };
-    }
-
-    /// Whether another request that is under way may end the session or give it another token.
-    fn is_replaced(&self, token: &str, sent: usize) -> bool {
-        self.under_way.iter().any(|(at, other, steps)| {
-            *at != sent
-                && !other.is_empty()
-                && (other == token && has(steps, ROTATES) || id(other) == id(token) && has(steps, "d"))
-        })
-    }
-
-    /// All that was under way is over.
-    pub(crate) fn rests(&mut self) {
-        let (now, clock) = (self.tick(), self.clock.now());
-        for ending in &mut self.endings {
-            ending.ended = ending.ended.min(now);
-        }
-        for (_, token, _) in self.under_way.extract_if(.., |(sent, ..)| self.left.contains(sent)) {
-            if !token.is_empty() {
-                self.used.insert(id(&token), clock);
-            }
-        }
-        assert!(self.under_way.is_empty());
-        self.left.clear();
-    }
-
-    /// A call is done that ends all sessions that were an owner's before it began.
-    pub(crate) fn revoked(&mut self, owner: u64, only: Option<&str>, except: Option<&str>, begun: usize) {
-        for (token, known) in &mut self.tokens {
-            let is_meant = only.is_none_or(|only| only == id(token)) && except.is_none_or(|except| except != id(token));
-            if is_meant && known.owner == Some(owner) && known.answered < begun {
-                known.is_revoked = true;
-            }
-        }
-    }
-
-    /// A session ended for sure.
-    pub(crate) fn ended(&mut self, id: String) {
-        let now = self.tick();
-        self.ended.insert(id, now);
-    }
-
-    /// Whether a session had ended for sure at some time.
-    pub(crate) fn had_ended(&self, id: &str, begun: usize) -> bool {
-        self.ended.get(id).is_some_and(|ended| *ended < begun)
-    }
-
-    /// Why a token is dead, if it is for sure.
-    pub(crate) fn death(&self, token: &str) -> Option<&'static str> {
-        let (known, clock) = (&self.tokens[token], self.clock.now());
-        let session = id(token);
-        let is_busy = self.under_way.iter().any(|(_, other, _)| !other.is_empty() && id(other) == session);
-        let until = |from: u64, length: Duration| from + length.as_millis() as u64 + SLACK;
-        if known.is_dead {
-            Some("it was replaced or ended")
-        } else if self.ended.contains_key(&session) {
-            Some("its session ended")
-        } else if self.is_revoked(known) {
-            Some("its session was revoked")
-        } else if !is_busy && clock > until(self.used[&session], self.setup.idle) {
-            Some("its session was not used for long")
-        } else if self.setup.absolute.is_some_and(|absolute| clock > until(known.root.1, absolute)) {
-            Some("its session is too old")
-        } else {
-            None
-        }
-    }
-
-    fn is_revoked(&self, known: &Token) -> bool {
-        // a token that came of a revoked one meanwhile has the same session
-        known.is_revoked
-            || known.keeps_owner && known.parent.as_ref().is_some_and(|parent| self.is_revoked(&self.tokens[parent]))
-    }
-
-    /// Whether a session may have ended that nothing says for sure has.
-    fn may_be_lost(&self, token: &str) -> bool {
-        let (known, session) = (&self.tokens[token], id(token));
-        let tried = self.tried.get(&session);
-        let is_meant = |ending: &&Ending| {
-            let is_owner = |owner| {
-                known.owner.is_none_or(|known| known == owner) || tried.is_some_and(|tried| tried.contains(&owner))
-            };
-            ending.owner.is_none_or(is_owner)
-                && ending.id.as_ref().is_none_or(|id| *id == session)
-                && ending.except.as_ref() != Some(&session)
-        };
-        let (for_room, revokes): (Vec<_>, Vec<_>) =
-            self.endings.iter().filter(is_meant).partition(|ending| ending.for_room);
-        // a sign-in may try twice
-        let others = for_room.iter().filter(|ending| ending.ended >= known.signed).count() * 2;
-        let makes_room = others >= self.setup.limit.unwrap_or(usize::MAX)
-            && for_room.iter().any(|ending| ending.ended >= known.sent);
-        known.is_doubtful
-            || self.maybe_ended.contains(&session)
-            || revokes.iter().any(|ending| ending.ended >= known.sent)
-            || makes_room
-            || self.is_touch_faulty
-            || self.may_have_expired(known)
-    }
-
-    fn may_have_expired(&self, known: &Token) -> bool {
-        let clock = self.clock.now();
-        let before = |from: u64, length: Duration| clock + SLACK > from + length.as_millis() as u64;
-        before(known.used, self.setup.idle * 9 / 10)
-            || self.setup.absolute.is_some_and(|absolute| before(known.root.0, absolute))
     }
 
     /// What must hold of a token when nothing is under way; says whether it is alive, and whose.
