@@ -11,6 +11,7 @@ mod sessions {
     pub(crate) mod odd;
     pub(crate) mod site;
 
+    mod clocks;
     mod limit;
     mod list;
     mod record;

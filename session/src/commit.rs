@@ -157,7 +157,7 @@ impl Commit<'_> {
             let token = Token::new(config.id_length);
             let written = self.encode(&token, created, deadline, &none.edited(&edits))?;
             if let Some(owner) = owner {
-                let entry = Entry { id: token.id(), at: created };
+                let entry = Entry::new(token.id(), created);
                 sign_in(self.worker, owner, entry, deadline, self.budget).await?;
             }
             match write::begin(self.worker, &written.key, &written.record, self.budget).await? {
@@ -190,8 +190,15 @@ impl Commit<'_> {
         if rotate {
             token = live.token.rotated(self.worker.core.config.id_length);
         }
-        let at = self.sign_in(&live).await?;
         let mut now = Now { version: live.version, contents: live.contents.clone(), first: true };
+        let loaded = stored_fields(&live);
+        let at = self.changes.authenticates(loaded).then(|| self.worker.core.config.clock.now());
+        if let (Some(at), Some(owner)) = (at, self.changes.signs_in(loaded)) {
+            // what is too large to be written must not end another session
+            self.write_over(&live, &now, &token, rotate, Some(at))?;
+            let entry = Entry::over(&live, at);
+            sign_in(self.worker, owner, entry, self.deadline(&live, &live.contents), self.budget).await?;
+        }
         let mut turn = self.turn(self.worker.queue.join_existing(token.id())).await?;
         for tries in 0.. {
             let Some(written) = self.write_over(&live, &now, &token, rotate, at)? else {
@@ -220,22 +227,6 @@ impl Commit<'_> {
             };
         }
         Err(SessionError::BudgetSpent)
-    }
-
-    /// Notes with the user whom the changes sign in that this session is to be theirs; says when that was.
-    async fn sign_in(&self, live: &Live) -> Result<Option<u64>, SessionError> {
-        let loaded = stored_fields(live);
-        if !self.changes.authenticates(loaded) {
-            return Ok(None);
-        }
-        // later than any sign-in before, whatever the clocks of two servers say
-        let before = end::authenticated(&live.contents).map_or(0, |at| at.saturating_add(1));
-        let at = self.worker.core.config.clock.now().max(before);
-        if let Some(owner) = self.changes.signs_in(loaded) {
-            let entry = Entry { id: live.token.id(), at };
-            sign_in(self.worker, owner, entry, self.deadline(live, &live.contents), self.budget).await?;
-        }
-        Ok(Some(at))
     }
 
     /// When a session ends that these changes are written over: a new owner's begins anew.

@@ -273,7 +273,9 @@ impl SessionConfig {
     /// Encrypts the records with XChaCha20-Poly1305 (feature `encryption`). Default: off.
     ///
     /// The newest key first: it encrypts, and all of them decrypt. A record that none of them opens, or that was
-    /// stored without, is unknown: setting the first key or dropping an old one too early signs visitors out.
+    /// stored without, is unknown: setting the first key or dropping an old one too early signs visitors out. Users'
+    /// records are found by the keys too: with [`Sessions`](crate::Sessions) or a limit, keep an old key for as long as
+    /// the absolute lifetime, for a session that was saved since lives on by the new one.
     ///
     /// ```
     /// use actix_typed_session::SessionConfig;
@@ -414,6 +416,11 @@ impl SessionConfig {
     }
 
     /// Whether the settings can be honoured, each by itself and all together.
+    /// Whether a limit of sessions is asked for, beside the one that holds where nothing is said.
+    pub(crate) fn limits_owners(&self) -> bool {
+        self.limit_per_owner.is_some() || self.refuse_over_limit
+    }
+
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         self.validate_each()?;
         if self.use_signer && self.secret_keys.iter().any(|key| key.0.len() < KEY_CHARS_MIN) {

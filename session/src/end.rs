@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     changes::AUTHENTICATED,
+    clock::SKEW,
     error::{SessionError, StoreError, StoreErrorKind},
     live::{self, Live},
     owner::{Entry, Owner},
@@ -35,15 +36,19 @@ pub(crate) async fn find(worker: &Worker, owner: &Owner, entry: Entry, budget: B
     let key = entry.id.key(&worker.core.config.key_prefix);
     let record = worker.load(&key, budget).await?;
     let pending = |record| if is_young(worker, entry.at) { Found::Pending(record) } else { Found::Gone };
-    let Some(record) = record else { return Ok(pending(None)) };
+    let Some(record) = record else {
+        return Ok(if entry.may_follow(None) { pending(None) } else { Found::Gone });
+    };
     if is_tombstone(&record.bytes) {
         return Ok(Found::Gone);
     }
     Ok(match worker.open(&key, &record) {
-        Some(contents) if live::deadline(worker, &contents) <= worker.core.config.clock.now() => Found::Gone,
-        Some(contents) if owner.owns(&contents) => Found::Live(record, contents),
-        // signed out or signed in as another since
-        Some(contents) if authenticated(&contents).is_some_and(|at| at >= entry.at) => Found::Gone,
+        Some(contents) if owner.owns(&contents) => {
+            let is_over = live::deadline(worker, &contents) <= worker.core.config.clock.now();
+            if is_over { Found::Gone } else { Found::Live(record, contents) }
+        }
+        // signed out or signed in as another since; one whose time is over may be signed in anew until then
+        Some(contents) if !entry.may_follow(Some(&contents)) => Found::Gone,
         _ => pending(Some(record)),
     })
 }
@@ -75,9 +80,9 @@ pub(crate) async fn end(worker: &Worker, owner: &Owner, entry: Entry, budget: Bu
 
 /// Ends a session whose bearer asks for it.
 pub(crate) async fn destroy(worker: &Worker, live: &Live, budget: Budget) -> Result<(), SessionError> {
-    // a user's record can't tell a sign-in that is on its way from one that is over; where sessions are counted, that
-    // must not be a guess
-    let counts = worker.core.config.limit_per_owner.is_some();
+    // a user's record can't tell a sign-in that is on its way from one that is over; where few are allowed, that must
+    // not be a guess
+    let counts = worker.core.config.limits_owners();
     let is_young = authenticated(&live.contents).is_some_and(|at| is_young(worker, at));
     if counts && is_young && bury(worker, live, budget).await {
         return Ok(());
@@ -122,6 +127,6 @@ fn is_young(worker: &Worker, at: u64) -> bool {
 }
 
 /// How long a commit may take, with a minute for clocks that differ and for what a server that was stopped does late.
-fn grace(worker: &Worker) -> Duration {
-    worker.core.config.store_timeout * 2 + Duration::from_secs(60)
+pub(crate) fn grace(worker: &Worker) -> Duration {
+    worker.core.config.store_timeout * 2 + Duration::from_millis(SKEW)
 }

@@ -13,6 +13,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
 use crate::{
     changes::{AUTHENTICATED, Changes, OWNER, View},
+    clock::SKEW,
     data::SessionData,
     error::SessionError,
     events,
@@ -174,9 +175,6 @@ fn check(at: Option<u64>, now: u64, limit: Duration) -> Result<(), SessionError>
 fn age(at: u64, now: u64) -> Option<Duration> {
     (at <= now.saturating_add(SKEW)).then(|| Duration::from_millis(now.saturating_sub(at)))
 }
-
-/// How far the clocks of two machines may differ, in milliseconds.
-const SKEW: u64 = 60_000;
 
 impl<T: SessionData, const SECS: u64> Deref for Fresh<T, SECS> {
     type Target = T;

@@ -184,7 +184,7 @@ impl SessionMiddleware {
 
     fn checked(config: SessionConfig, store: Arc<dyn SessionStore>) -> Result<Self, ConfigError> {
         let core = Core::new(config)?;
-        if store.may_evict() && (core.config.limit_per_owner.is_some() || core.config.refuse_over_limit) {
+        if store.may_evict() && core.config.limits_owners() {
             return Err(ConfigError::new(
                 "SESSION_LIMIT_PER_OWNER",
                 format_args!(

@@ -12,7 +12,9 @@ use crate::{
     changes::OWNER,
     error::{SessionError, StoreError},
     id::SessionId,
-    json, merge,
+    json,
+    live::Live,
+    merge,
     record::{self, Contents, NEVER},
     store::{Record, Version},
     worker::{Budget, Worker},
@@ -32,16 +34,39 @@ pub(crate) struct Owner {
 pub(crate) struct List {
     /// The sign-ins, in their order.
     pub(crate) entries: Vec<Entry>,
-    /// The record that is to be written over, and how long it would live.
-    written: Option<(Version, Duration)>,
+    /// The record that is to be written over.
+    written: Option<Version>,
+    /// How long the entries would still be kept, under whichever key.
+    remaining: Duration,
 }
 
 /// A sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) id: SessionId,
-    /// When it was, in milliseconds since the epoch; later than all sign-ins before on the same session.
+    /// When it was, in milliseconds since the epoch.
     pub(crate) at: u64,
+    /// What the hash of the session's secret began with before; none if the session began with the sign-in. A sign-in
+    /// changes the secret, and is not written over another one than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<u64>,
+}
+
+impl Entry {
+    /// The sign-in that begins a session.
+    pub(crate) fn new(id: SessionId, at: u64) -> Self {
+        Self { id, at, before: None }
+    }
+
+    /// The sign-in of a session that is there.
+    pub(crate) fn over(live: &Live, at: u64) -> Self {
+        Self { id: live.token.id(), at, before: Some(start(&live.contents)) }
+    }
+
+    /// Whether the sign-in can still be written where this is stored, or nothing is, and no tombstone either.
+    pub(crate) fn may_follow(&self, stored: Option<&Contents>) -> bool {
+        self.before == stored.map(start)
+    }
 }
 
 impl Owner {
@@ -87,8 +112,9 @@ impl Owner {
         for (index, (key, record)) in self.keys.iter().zip(records).enumerate() {
             let Some(record) = record else { continue };
             if index == 0 {
-                list.written = Some((record.version, record.expires_in));
+                list.written = Some(record.version);
             }
+            list.remaining = list.remaining.max(record.expires_in);
             for entry in worker.open(key, &record).iter().flat_map(read) {
                 // a session is named by its last sign-in, whichever record has that
                 match list.entries.iter_mut().find(|other| other.id == entry.id) {
@@ -98,7 +124,9 @@ impl Owner {
                 }
             }
         }
-        list.entries.sort_by_key(|entry| entry.at);
+        if self.keys.len() > 1 {
+            list.entries.sort_by_key(|entry| entry.at);
+        }
         Ok(list)
     }
 
@@ -111,18 +139,21 @@ impl Owner {
         budget: Budget,
     ) -> Result<bool, SessionError> {
         let Some(key) = self.keys.first() else { return Ok(false) };
-        let expires_in = list.written.map_or(expires_in, |(_, remaining)| remaining.max(expires_in));
-        let record = encode(worker, key, &list.entries, expires_in);
+        let record = encode(worker, key, &list.entries, list.remaining.max(expires_in));
         let record = record.ok_or(SessionError::Usage("the user's record can't be written".into()))?;
         match list.written {
             None => write::create(worker, key, &record, budget).await,
-            Some((version, _)) => {
+            Some(version) => {
                 let swapped = write::swap(worker, key, &record, &version, budget).await?;
                 // to write it again is to write it once, so that a doubt is a conflict
                 Ok(matches!(swapped, Swapped::Done))
             }
         }
     }
+}
+
+fn start(contents: &Contents) -> u64 {
+    contents.secret_hash.first_chunk().copied().map(u64::from_be_bytes).unwrap_or_default()
 }
 
 const SESSIONS: &str = "sessions";

@@ -6,12 +6,13 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 
 use crate::{
     changes::{LABEL, OWNER},
     clock::millis,
+    detached::Detached,
     end::{self, Found},
     error::{SessionError, StoreError},
     events,
@@ -169,14 +170,15 @@ impl Sessions {
         let worker = &self.shared.worker();
         let owner = &Owner::of(worker, owner)?;
         // a session of another user's is not about to be this one's, whatever the id
-        let long_ago = Entry { id, at: 0 };
+        let long_ago = Entry::new(id, 0);
         revoke(worker, owner, long_ago, "id").await
     }
 
     /// Ends all sessions of the user of this request but its own; says how many. Without a user it ends none.
     ///
-    /// What follows a change of the password (OWASP ASVS 5.0, 7.4.3). Costs as much as [`revoke_owner`](Self::revoke_owner),
-    /// and one round trip to load the session, if nothing was loaded in this request yet.
+    /// The user is whom the session belongs to, or whom this request has signed in before the call. What follows a
+    /// change of the password (OWASP ASVS 5.0, 7.4.3). Costs as much as [`revoke_owner`](Self::revoke_owner), and one
+    /// round trip to load the session, if nothing was loaded in this request yet.
     ///
     /// # Errors
     ///
@@ -190,11 +192,12 @@ impl Sessions {
     /// }
     /// ```
     pub async fn revoke_others(&self, session: &SessionHandle) -> Result<u64, SessionError> {
-        let live = session.load().await?;
-        let Some(live) = live else { return Ok(0) };
-        let Some(owner) = live.contents.fields.get(OWNER) else { return Ok(0) };
-        let worker = &self.shared.worker();
-        revoke_all(worker, &Owner::new(worker, owner), Some(live.token.id()), "others").await
+        let seen = session.state.ready().await?;
+        let Some(owner) = seen.view().get(OWNER) else { return Ok(0) };
+        let worker = self.shared.worker();
+        let owner = Owner::new(&worker, owner);
+        let own = session.live().map(|live| live.token.id());
+        Detached::new(revoke_all(worker, owner, own, "others").boxed().shared()).await
     }
 
     /// Ends all sessions of a user; says how many. Nothing that was signed in before the call survives it, be it that
@@ -202,7 +205,8 @@ impl Sessions {
     /// [`Ended`](SessionError::Ended).
     ///
     /// For "sign out everywhere", and for accounts that are blocked or deleted (OWASP ASVS 5.0, 7.4.2). Costs two round
-    /// trips, and two for each session, 16 at once.
+    /// trips, and two for each session, 16 at once. Once begun it goes on by itself, when nobody waits for it any more: a
+    /// visitor who hangs up, say.
     ///
     /// # Errors
     ///
@@ -216,8 +220,9 @@ impl Sessions {
     /// }
     /// ```
     pub async fn revoke_owner<T: Serialize + ?Sized>(&self, owner: &T) -> Result<u64, SessionError> {
-        let worker = &self.shared.worker();
-        revoke_all(worker, &Owner::of(worker, owner)?, None, "owner").await
+        let worker = self.shared.worker();
+        let owner = Owner::of(&worker, owner)?;
+        Detached::new(revoke_all(worker, owner, None, "owner").boxed().shared()).await
     }
 
     /// Deletes expired records in stores that do not do so by themselves, a thousand at a time until there are none;
@@ -286,11 +291,12 @@ async fn revoke(worker: &Worker, owner: &Owner, entry: Entry, reason: &'static s
 }
 
 async fn revoke_all(
-    worker: &Worker,
-    owner: &Owner,
+    worker: Arc<Worker>,
+    owner: Owner,
     but: Option<SessionId>,
     reason: &'static str,
 ) -> Result<u64, SessionError> {
+    let (worker, owner) = (&*worker, &owner);
     let list = owner.list(worker, worker.budget()).await?;
     let entries = list.entries.into_iter().filter(|entry| Some(entry.id) != but);
     let ends = entries.map(|entry| async move { (entry, revoke(worker, owner, entry, reason).await) });

@@ -32,8 +32,8 @@ pub(crate) async fn sign_in(
         Some(place) => budget.in_time(place.turn()).await?,
         None => None,
     };
-    // it must outlive the sessions that it names
-    let expires_in = if deadline == NEVER { ABOUT_FOREVER } else { until(worker, deadline) };
+    // it must outlive the sessions that it names, by the clocks of other servers too
+    let expires_in = if deadline == NEVER { ABOUT_FOREVER } else { until(worker, deadline) + end::grace(worker) };
     for tries in 0.. {
         budget.pause(tries).await?;
         let mut list = owner.list(worker, budget).await?;
@@ -69,11 +69,13 @@ async fn make_room(
         events::limit_refused(limit.most);
         return Err(SessionError::LimitReached { limit: limit.most });
     }
-    for entry in left.iter().take(over) {
-        if end::end(worker, owner, *entry, budget).await? {
+    let ends = left.iter().take(over).copied().map(|entry| async move {
+        if end::end(worker, owner, entry, budget).await? {
             events::revoked(entry.id, "limit");
         }
-    }
+        Ok::<_, SessionError>(())
+    });
+    stream::iter(ends).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     list.entries = left.into_iter().skip(over).collect();
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_typed_session::{
     SessionConfig,
-    testing::{Fault, Operation},
+    testing::{Fault, Gate, Operation},
 };
 use actix_typed_session_tests::support::browser::Browser;
 use futures_util::future::join_all;
@@ -52,6 +52,18 @@ async fn the_session_that_signs_in_is_never_the_one_that_ends() {
 }
 
 #[tokio::test]
+async fn a_sign_in_that_can_not_be_written_ends_no_other() {
+    for path in ["/items", "/item/1"] {
+        let site = limited(1);
+        let first = site.signed_in("ada").await;
+        let second = site.browser();
+        ok(&second.get(path).await);
+        assert_eq!(second.get("/login-too-large/ada").await.status, 500, "{path}");
+        assert_eq!(who(&first).await.as_deref(), Some("ada"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn other_users_and_anonymous_visitors_are_not_counted() {
     let site = limited(1);
     let anonymous = site.browser();
@@ -76,7 +88,7 @@ async fn one_more_is_refused_where_that_is_asked_for() {
 
 #[tokio::test]
 async fn a_session_that_ended_makes_room_at_once() {
-    for end in ["/destroy", "/out", "/login/eve"] {
+    for end in ["/destroy", "/out", "/clear", "/login/eve"] {
         let site = refusing(1);
         let browser = site.signed_in("ada").await;
         ok(&browser.get(end).await);
@@ -89,6 +101,16 @@ async fn a_session_that_ended_makes_room_at_once() {
         site.signed_in("ada").await;
         assert_eq!(who(&one).await.as_deref(), Some("ada"), "{end}");
     }
+}
+
+#[tokio::test]
+async fn a_session_that_was_destroyed_makes_room_at_once_where_only_refusing_is_asked_for() {
+    let site = Site::with(SessionConfig::new().refuse_over_limit(true));
+    let first = site.signed_in("ada").await;
+    for _ in 0..110 {
+        ok(&site.signed_in("ada").await.get("/destroy").await);
+    }
+    assert_eq!(who(&first).await.as_deref(), Some("ada"));
 }
 
 #[tokio::test]
@@ -168,6 +190,23 @@ async fn a_lower_limit_ends_as_many_as_are_over_it() {
     let last = few.signed_in("ada").await;
     assert_eq!(living(&browsers).await, [false, false, false, false, true]);
     assert_eq!(many.ids("ada").await, [id(&browsers[4]), id(&last)]);
+}
+
+#[tokio::test]
+async fn those_that_are_over_it_are_ended_at_once_and_not_one_by_one() {
+    let many = limited(20);
+    let mut browsers = Vec::new();
+    for _ in 0..20 {
+        browsers.push(many.signed_in("ada").await);
+    }
+    let few = many.beside(SessionConfig::new().limit_per_owner(1));
+    let gate = Gate::new();
+    few.faults.always(Operation::Update, Fault::Held(gate.clone()));
+    let browser = few.browser();
+    let sign_in = tokio::spawn(async move { browser.get("/login/ada").await.status });
+    tokio::time::timeout(Duration::from_secs(20), gate.arrived(16)).await.unwrap();
+    gate.open();
+    assert_eq!((sign_in.await.unwrap(), count_living(&browsers).await), (200, 0));
 }
 
 #[tokio::test]

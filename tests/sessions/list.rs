@@ -70,6 +70,14 @@ async fn what_ended_is_not_listed() {
 }
 
 #[tokio::test]
+async fn the_order_is_that_in_which_the_sign_ins_were_noted_whatever_the_clocks_of_the_servers() {
+    let site = Site::new();
+    let ahead = site.ahead(Duration::from_secs(3600), SessionConfig::new());
+    let in_order = [ahead.signed_in("ada").await, site.signed_in("ada").await];
+    assert_eq!(site.ids("ada").await, in_order.each_ref().map(id));
+}
+
+#[tokio::test]
 async fn what_has_ended_by_the_settings_of_today_is_not_listed_though_its_record_is_there() {
     let site = Site::with(SessionConfig::new().absolute_lifetime(10 * DAY));
     site.signed_in("ada").await;

@@ -51,6 +51,33 @@ async fn all_others_end_and_the_own_session_stays() {
 }
 
 #[tokio::test]
+async fn all_others_end_with_the_sign_in_that_asks_for_it() {
+    let site = Site::new();
+    let (one, two) = (site.signed_in("ada").await, site.signed_in("ada").await);
+    let (fresh, anonymous) = (site.browser(), site.browser());
+    ok(&anonymous.get("/item/1").await);
+    // a password was reset, say: whoever was in by the old one is out
+    assert_eq!(fresh.get("/login-and-others/ada").await.body, "2");
+    assert_eq!((who(&one).await, who(&two).await, who(&fresh).await), (None, None, Some("ada".into())));
+    assert_eq!(anonymous.get("/login-and-others/ada").await.body, "1");
+    assert_eq!((who(&fresh).await, who(&anonymous).await), (None, Some("ada".into())));
+    // whose they are is what this request says
+    let eve = site.signed_in("eve").await;
+    assert_eq!(anonymous.get("/login-and-others/eve").await.body, "1");
+    assert_eq!((who(&eve).await, who(&anonymous).await), (None, Some("eve".into())));
+}
+
+#[tokio::test]
+async fn a_session_that_was_cleared_is_nobodys_at_once() {
+    let site = Site::new();
+    let browser = site.signed_in("ada").await;
+    ok(&browser.get("/clear").await);
+    ok(&browser.get("/item/1").await);
+    assert_eq!(site.sessions.revoke_owner("ada").await.unwrap(), 0);
+    assert_eq!(browser.get("/items").await.body, "[1]");
+}
+
+#[tokio::test]
 async fn all_sessions_of_a_user_end_and_the_next_sign_in_works() {
     let site = Site::new();
     let (one, two, eve) = (site.signed_in("ada").await, site.signed_in("ada").await, site.signed_in("eve").await);
@@ -147,7 +174,7 @@ async fn a_sign_in_whose_record_is_on_its_way_does_not_survive() {
 async fn a_sign_in_at_a_server_whose_clock_is_ahead_does_not_survive_either() {
     let site = Site::new();
     site.signed_in("ada").await;
-    let ahead = site.ahead(Duration::from_secs(3600));
+    let ahead = site.ahead(Duration::from_secs(3600), SessionConfig::new());
     let gate = ahead.faults.hold(Operation::Create);
     let late = ahead.browser();
     let sign_in = tokio::spawn({
@@ -189,6 +216,34 @@ async fn an_anonymous_session_whose_id_is_taken_gets_another_id_once() {
         let browser = Browser::new(server.address);
         assert_eq!(browser.get("/item/1").await.status, status, "{taken}");
         assert_eq!(odd.taken.load(std::sync::atomic::Ordering::SeqCst), 0);
+    }
+}
+
+#[tokio::test]
+async fn all_of_them_end_though_nobody_waits_for_it_any_more() {
+    let site = Site::new();
+    let mut browsers = Vec::new();
+    for _ in 0..20 {
+        browsers.push(site.signed_in("ada").await);
+    }
+    let gate = Gate::new();
+    site.faults.always(Operation::Update, Fault::Held(gate.clone()));
+    let revoking = tokio::spawn({
+        let sessions = site.sessions.clone();
+        async move { sessions.revoke_owner("ada").await }
+    });
+    gate.arrived(1).await;
+    revoking.abort();
+    assert!(revoking.await.is_err());
+    gate.open();
+    for _ in 0..500 {
+        if site.of("ada").await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for browser in &browsers {
+        assert_eq!(who(browser).await, None);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_typed_session::{
-    Clock, Session, SessionConfig, SessionError, SessionHandle, SessionInfo, SessionMiddleware, Sessions,
+    Clock, Fresh, Session, SessionConfig, SessionError, SessionHandle, SessionInfo, SessionMiddleware, Sessions,
     store::MemoryStore,
     testing::{FaultStore, SpyStore},
 };
@@ -50,6 +50,14 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
             "renamed"
         }),
     )
+    .route("/fresh", get().to(async |user: Fresh<User, 300>| user.name.clone()))
+    .route(
+        "/confirm",
+        get().to(async |_: Session<User>, session: SessionHandle| {
+            session.mark_authenticated();
+            "confirmed"
+        }),
+    )
     .route("/me", get().to(async |user: Session<User>| user.name.clone()))
     .route(
         "/item/{n}",
@@ -60,6 +68,27 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
     )
     .route("/items", get().to(async |cart: Session<Cart>| format!("{:?}", cart.items)))
     .route("/out", get().to(async |session: SessionHandle| session.remove::<User>().map(|()| "out")))
+    .route(
+        "/clear",
+        get().to(async |session: SessionHandle| {
+            session.clear();
+            "cleared"
+        }),
+    )
+    .route(
+        "/login-too-large/{name}",
+        get().to(async |session: SessionHandle, name: Path<String>| {
+            session.insert(User { name: name.clone() })?;
+            session.set("large", &"x".repeat(300 << 10)).map(|()| "in")
+        }),
+    )
+    .route(
+        "/login-and-others/{name}",
+        get().to(async |session: SessionHandle, name: Path<String>, sessions: Data<Sessions>| {
+            session.insert(User { name: name.clone() })?;
+            sessions.revoke_others(&session).await.map(|count| count.to_string())
+        }),
+    )
     .route(
         "/destroy",
         get().to(async |session: SessionHandle| {
@@ -111,10 +140,10 @@ impl Site {
     }
 
     /// Another server on the same store, whose clock is ahead.
-    pub(crate) fn ahead(&self, by: Duration) -> Self {
+    pub(crate) fn ahead(&self, by: Duration, config: SessionConfig) -> Self {
         let clock = Clock::manual();
         clock.advance(by);
-        Self::over(self.store.clone(), &clock, SessionConfig::new())
+        Self::over(self.store.clone(), &clock, config)
     }
 
     fn over(store: MemoryStore, clock: &Clock, config: SessionConfig) -> Self {

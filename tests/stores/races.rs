@@ -12,10 +12,14 @@ use self::servers::When;
 
 mod adding;
 mod ending;
+mod limiting;
 mod merging;
+mod overtaking;
 mod owning;
+mod revoking;
 mod rotating;
 mod servers;
+mod users;
 mod watched;
 
 /// The store over which requests race, and how often they do.
@@ -46,6 +50,20 @@ pub(crate) fn all() -> Vec<Named> {
         ending::race_a_sign_in_that_meets_the_end_is_told,
         ending::race_a_refresh_revives_nothing,
         owning::race_a_former_owners_save_is_never_the_new_owners,
+        revoking::race_user_is_signed_out_everywhere_while_others_sign_in,
+        revoking::race_user_is_signed_out_everywhere_before_a_sign_in_is_written,
+        revoking::race_user_is_signed_out_everywhere_before_a_late_write_arrives,
+        revoking::race_user_is_shown_what_lives_until_it_is_ended,
+        revoking::race_user_ends_a_session_that_signs_in,
+        revoking::race_user_ends_all_others_from_two_sessions,
+        revoking::race_user_is_signed_out_everywhere_while_another_takes_the_session,
+        overtaking::race_user_whose_sign_in_was_overtaken_ends_nothing_of_another,
+        overtaking::race_user_whose_sign_in_met_the_end_may_sign_in_at_once,
+        overtaking::race_user_takes_a_session_whose_time_is_over,
+        limiting::race_user_has_as_many_sessions_as_are_allowed,
+        limiting::race_user_is_refused_one_session_too_many,
+        limiting::race_user_leaves_while_signing_in_elsewhere,
+        limiting::race_user_is_listed_once_whatever_is_rotated,
     ]
 }
 

@@ -1,5 +1,5 @@
 //! [`Watched`]: a store that notes what is created and how often writes meet, lets others run around each call, and
-//! loses answers if asked to.
+//! loses answers or holds writes back if asked to.
 
 use std::{
     mem,
@@ -12,6 +12,7 @@ use std::{
 
 use actix_typed_session::store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version};
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 
 /// The store itself; what is made of it notes in the same place.
 #[derive(Clone)]
@@ -31,9 +32,64 @@ pub(crate) struct Notes {
     /// Whether one of four updates is answered by an error that says nothing: half of these were done, and half were not.
     pub(crate) loses: AtomicBool,
     calls: AtomicU64,
+    held: Mutex<Option<(usize, Arc<Held>)>>,
+}
+
+/// Writes of sessions that stand before the store, and go on whether somebody still waits for them or not.
+pub(crate) struct Held {
+    arrived: Semaphore,
+    open: Semaphore,
+    done: Semaphore,
+}
+
+impl Held {
+    /// Waits until so many more have come.
+    pub(crate) async fn arrived(&self, writes: u32) {
+        self.arrived.acquire_many(writes).await.unwrap().forget();
+    }
+
+    /// How many came that nobody has waited for.
+    pub(crate) fn count(&self) -> usize {
+        self.arrived.available_permits()
+    }
+
+    /// Lets so many go on, and waits until the store has answered them.
+    pub(crate) async fn open(&self, writes: u32) {
+        self.open.add_permits(writes as usize);
+        self.done.acquire_many(writes).await.unwrap().forget();
+    }
+
+    async fn around<T>(&self, write: impl Future<Output = T>) -> T {
+        self.arrived.add_permits(1);
+        self.open.acquire().await.unwrap().forget();
+        let answer = write.await;
+        self.done.add_permits(1);
+        answer
+    }
+}
+
+/// Whether a session is stored there; what is kept for a user is under a key of another kind.
+pub(crate) fn is_session(key: &str) -> bool {
+    key.strip_prefix("session:").is_some_and(|id| id.len() == 32)
 }
 
 impl Notes {
+    /// Holds the next so many writes of sessions back.
+    pub(crate) fn hold(&self, writes: usize) -> Arc<Held> {
+        let held = Held { arrived: Semaphore::new(0), open: Semaphore::new(0), done: Semaphore::new(0) };
+        let held = Arc::new(held);
+        *self.held.lock().unwrap() = Some((writes, Arc::clone(&held)));
+        held
+    }
+
+    /// Where this write waits, if it is one of those.
+    fn held(&self, key: &str) -> Option<Arc<Held>> {
+        let mut held = self.held.lock().unwrap();
+        let (left, held) = held.as_mut().filter(|(left, _)| *left > 0 && is_session(key))?;
+        *left -= 1;
+        Some(Arc::clone(held))
+    }
+
     /// The keys under which records were created since the last time.
     pub(crate) fn take_created(&self) -> Vec<String> {
         mem::take(&mut self.created.lock().unwrap())
@@ -43,8 +99,12 @@ impl Notes {
         counter.fetch_add(u64::from(happened), Ordering::Relaxed);
     }
 
-    /// Lets other requests of the worker run, up to three times: a store in memory never waits, and would hide them.
-    async fn step_aside(&self) {
+    /// Lets other requests of the worker run, up to three times: a store in memory never waits, and would hide them. What
+    /// is kept for a user waits now and then, so that those of other workers meet, too.
+    async fn step_aside(&self, key: &str) {
+        if !is_session(key) && self.below(4) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         for _ in 0..self.below(4) {
             tokio::task::yield_now().await;
         }
@@ -62,10 +122,10 @@ impl Notes {
         is_lost.then(|| self.below(2) == 0)
     }
 
-    async fn around<T>(&self, call: impl Future<Output = T>) -> T {
-        self.step_aside().await;
+    async fn around<T>(&self, key: &str, call: impl Future<Output = T>) -> T {
+        self.step_aside(key).await;
         let answer = call.await;
-        self.step_aside().await;
+        self.step_aside(key).await;
         answer
     }
 }
@@ -79,21 +139,33 @@ impl Watched {
 #[async_trait]
 impl SessionStore for Watched {
     async fn load(&self, key: &str) -> Result<Option<Record>, StoreError> {
-        self.notes.around(self.inner.load(key)).await
+        self.notes.around(key, self.inner.load(key)).await
     }
 
     async fn create(&self, key: &str, record: &Record) -> Result<Created, StoreError> {
         self.notes.created.lock().unwrap().push(key.to_owned());
-        self.notes.around(self.inner.create(key, record)).await
+        if let Some(held) = self.notes.held(key) {
+            let (inner, key, record) = (Arc::clone(&self.inner), key.to_owned(), record.clone());
+            let late = async move { held.around(inner.create(&key, &record)).await };
+            return tokio::spawn(late).await.unwrap();
+        }
+        let created = self.notes.around(key, self.inner.create(key, record)).await?;
+        self.notes.count(&self.notes.conflicts, created == Created::Taken);
+        Ok(created)
     }
 
     async fn update(&self, key: &str, record: &Record, expected: &Version) -> Result<Updated, StoreError> {
+        if let Some(held) = self.notes.held(key) {
+            let (inner, key, record, expected) = (Arc::clone(&self.inner), key.to_owned(), record.clone(), *expected);
+            let late = async move { held.around(inner.update(&key, &record, &expected)).await };
+            return tokio::spawn(late).await.unwrap();
+        }
         let (lost, unknown) =
             (self.notes.lost(), || StoreError::new(StoreErrorKind::OutcomeUnknown, "lost on its way"));
         if lost == Some(true) {
             return Err(unknown());
         }
-        let updated = self.notes.around(self.inner.update(key, record, expected)).await?;
+        let updated = self.notes.around(key, self.inner.update(key, record, expected)).await?;
         if lost.is_some() {
             return Err(unknown());
         }
@@ -102,13 +174,13 @@ impl SessionStore for Watched {
     }
 
     async fn touch(&self, key: &str, expires_in: Duration) -> Result<bool, StoreError> {
-        let touched = self.notes.around(self.inner.touch(key, expires_in)).await?;
+        let touched = self.notes.around(key, self.inner.touch(key, expires_in)).await?;
         self.notes.count(&self.notes.touched, touched);
         Ok(touched)
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.notes.around(self.inner.delete(key)).await
+        self.notes.around(key, self.inner.delete(key)).await
     }
 
     async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
