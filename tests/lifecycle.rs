@@ -528,6 +528,36 @@ async fn both_clocks_end_a_session() {
 }
 
 #[tokio::test]
+async fn whoever_met_a_conflict_waits_for_the_turn_of_another_who_did_before() {
+    let app = App::new();
+    app.ok("/add/1000").await;
+    let (one, two) = (app.fault.hold(Operation::Update), app.fault.hold(Operation::Update));
+    let send = |path: &'static str| {
+        let browser = app.browser.clone();
+        tokio::spawn(async move { browser.get(path).await.status })
+    };
+    let first = send("/add/1");
+    one.arrived(1).await;
+    let second = send("/add/10");
+    two.arrived(1).await;
+    app.ok("/add/100").await;
+    let again = app.fault.hold(Operation::Update);
+    one.open();
+    again.arrived(1).await;
+    app.spy.take();
+    two.open();
+    let mut updates = 0;
+    while updates == 0 {
+        app.ok("/ok").await;
+        updates += app.spy.take().iter().filter(|operation| **operation == "update").count();
+    }
+    assert_eq!(updates, 1, "it met a conflict, and waits");
+    again.open();
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (200, 200));
+    assert_eq!(app.ok("/cart").await, "[] None 1111");
+}
+
+#[tokio::test]
 async fn without_refresh_only_a_write_keeps_a_session_alive() {
     let app = App::with(|config| config.idle_timeout(Duration::from_secs(30)).refresh_each_request(false));
     app.ok("/item/1").await;

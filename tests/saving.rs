@@ -164,6 +164,15 @@ fn routes(app: &mut ServiceConfig) {
             }),
         )
         .route(
+            "/set-while-an-end-fails",
+            get().to(async |session: SessionHandle| -> Answer {
+                session.destroy();
+                let (ended, set) = join(session.save(), async { session.set("one", &1) }).await;
+                set?;
+                Ok(format!("{} {}", ended.is_err(), session.save().await.is_err()))
+            }),
+        )
+        .route(
             "/see-two-saves",
             get().to(async |session: SessionHandle| -> Answer {
                 session.is_new().await?;
@@ -489,6 +498,19 @@ async fn what_was_to_begin_after_a_destroy_that_failed_does_not_change_what_did_
     app.fault.next(Operation::Delete, 1, Fault::Unavailable);
     assert_eq!(app.ok("/begin-anew").await, "true");
     assert_eq!(app.ok("/cart").await, "[0] 5");
+}
+
+#[tokio::test]
+async fn what_is_set_while_an_end_is_under_way_that_fails_does_not_change_what_did_not_end() {
+    let app = App::begun().await;
+    app.fault.next(Operation::Delete, 1, Fault::Unavailable);
+    let gate = app.fault.hold(Operation::Load);
+    let ending = send(&app.browser, "/set-while-an-end-fails");
+    gate.arrived(1).await;
+    app.ok("/ok").await;
+    gate.open();
+    assert_eq!(ending.await.unwrap().body, "true true");
+    assert_eq!((app.ok("/cart").await, app.ok("/get/one").await), ("[] 5".to_owned(), "null".to_owned()));
 }
 
 #[tokio::test]

@@ -266,8 +266,10 @@ impl Load {
     /// Which session it came to.
     fn id(&self) -> Option<SessionId> {
         match self {
-            Self::Done(Some(live)) => Some(live.token.id()),
-            _ => None,
+            Self::Done(live) => live.as_ref().map(|live| live.token.id()),
+            // a commit may have waited for it, and nobody else so far
+            Self::Running(loading) => loading.peek()?.as_ref().ok()?.as_ref().map(|live| live.token.id()),
+            Self::Untouched | Self::Presented(_) | Self::Failed(_) => None,
         }
     }
 
