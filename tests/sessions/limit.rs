@@ -104,6 +104,19 @@ async fn a_session_that_ended_makes_room_at_once() {
 }
 
 #[tokio::test]
+async fn a_session_that_was_there_before_the_sign_in_makes_room_at_once_too() {
+    for end in ["/destroy", "/out", "/clear", "/login/eve"] {
+        let site = refusing(1);
+        let browser = site.browser();
+        for path in ["/item/1", "/login/ada", end] {
+            ok(&browser.get(path).await);
+        }
+        let again = site.signed_in("ada").await;
+        assert_eq!(site.ids("ada").await, [id(&again)], "{end}");
+    }
+}
+
+#[tokio::test]
 async fn a_session_that_was_destroyed_makes_room_at_once_where_only_refusing_is_asked_for() {
     let site = Site::with(SessionConfig::new().refuse_over_limit(true));
     let first = site.signed_in("ada").await;
