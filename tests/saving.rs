@@ -173,6 +173,16 @@ fn routes(app: &mut ServiceConfig) {
             }),
         )
         .route(
+            "/set-while-nothing-begins",
+            get().to(async |session: SessionHandle| -> Answer {
+                session.destroy();
+                session.set("zero", &0)?;
+                let (begun, set) = join(session.save(), async { session.set("one", &1) }).await;
+                set?;
+                Ok(format!("{} {}", begun.is_err(), session.save().await.is_err()))
+            }),
+        )
+        .route(
             "/see-two-saves",
             get().to(async |session: SessionHandle| -> Answer {
                 session.is_new().await?;
@@ -511,6 +521,20 @@ async fn what_is_set_while_an_end_is_under_way_that_fails_does_not_change_what_d
     gate.open();
     assert_eq!(ending.await.unwrap().body, "true true");
     assert_eq!((app.ok("/cart").await, app.ok("/get/one").await), ("[] 5".to_owned(), "null".to_owned()));
+}
+
+#[tokio::test]
+async fn where_there_was_nothing_to_end_what_is_set_during_a_save_that_fails_is_saved_without_it() {
+    let app = App::new();
+    app.fault.next(Operation::Create, 1, Fault::LostAnswer);
+    let gate = app.fault.hold(Operation::Create);
+    app.fault.next(Operation::Load, 1, Fault::Unavailable);
+    let saving = send(&app.browser, "/set-while-nothing-begins");
+    gate.arrived(1).await;
+    app.ok("/ok").await;
+    gate.open();
+    assert_eq!(saving.await.unwrap().body, "true false");
+    assert_eq!((app.ok("/get/zero").await, app.ok("/get/one").await), ("null".to_owned(), "1".to_owned()));
 }
 
 #[tokio::test]
