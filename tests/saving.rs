@@ -155,6 +155,36 @@ fn routes(app: &mut ServiceConfig) {
             }),
         )
         .route(
+            "/destroy-while-a-save-fails",
+            get().to(async |session: SessionHandle| -> Answer {
+                session.set("text", &"x".repeat(1 << 20))?;
+                let done = session.save().now_or_never().is_some();
+                session.destroy();
+                Ok(done.to_string())
+            }),
+        )
+        .route(
+            "/see-two-saves",
+            get().to(async |session: SessionHandle| -> Answer {
+                session.is_new().await?;
+                session.set("one", &1)?;
+                let one = session.save().now_or_never().is_some();
+                session.set("two", &2)?;
+                let two = session.save().now_or_never().is_some();
+                let seen = (session.get::<u32>("one").await?, session.get::<u32>("two").await?);
+                Ok(format!("{one} {two} {seen:?}"))
+            }),
+        )
+        .route(
+            "/destroy-during-a-save",
+            get().to(async |mut cart: Session<Cart>, session: SessionHandle| -> Answer {
+                cart.total += 1;
+                let done = cart.save().now_or_never().is_some();
+                session.destroy();
+                Ok(format!("{done} {:?}", session.get::<i64>("cart.total").await?))
+            }),
+        )
+        .route(
             "/rotate-and-fail",
             get().to(async |mut big: Session<Big>, session: SessionHandle| {
                 session.rotate();
@@ -385,6 +415,20 @@ async fn an_extraction_during_a_save_sees_what_is_being_saved() {
 }
 
 #[tokio::test]
+async fn what_two_saves_are_saving_is_seen_together() {
+    let app = App::begun().await;
+    assert_eq!(app.meanwhile("/see-two-saves", &[]).await.body, "false false (Some(1), Some(2))");
+    assert_eq!((app.ok("/get/one").await.as_str(), app.ok("/get/two").await.as_str()), ("1", "2"));
+}
+
+#[tokio::test]
+async fn nothing_is_seen_after_an_end_of_what_is_being_saved() {
+    let app = App::begun().await;
+    assert_eq!(app.meanwhile("/destroy-during-a-save", &[]).await.body, "false None");
+    assert_eq!(app.ok("/cart").await, "[] 0");
+}
+
+#[tokio::test]
 async fn a_change_made_during_a_save_that_fails_is_saved_without_it() {
     let app = App::begun().await;
     app.fault.next(Operation::Update, 1, Fault::Unavailable);
@@ -411,6 +455,20 @@ async fn a_save_that_failed_does_not_make_the_visitor_another_session() {
     assert_eq!(app.ok("/cart").await, "[] 5");
     assert_eq!(app.ok("/get/one").await, "null");
     assert_eq!(app.ok("/get/two").await, "2");
+}
+
+#[tokio::test]
+async fn an_end_happens_though_the_save_before_it_fails_which_nobody_waited_for() {
+    let app = App::begun().await;
+    let gate = app.fault.hold(Operation::Load);
+    let ending = send(&app.browser, "/destroy-while-a-save-fails");
+    gate.arrived(1).await;
+    // the one worker has left the handler when it serves another
+    app.ok("/ok").await;
+    gate.open();
+    let response = ending.await.unwrap();
+    assert_eq!((response.status, response.body.as_str()), (200, "false"));
+    assert!(app.browser.cookies().is_empty());
 }
 
 #[tokio::test]

@@ -22,8 +22,8 @@ const HOST: &str = "__Host-";
 const SECURE: &str = "__Secure-";
 /// How many cookies of the name are looked at, where more than one may be meant.
 const MAX_COOKIES: usize = 4;
-/// Browsers keep no cookie for longer.
-const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// Browsers keep no cookie for longer (RFC 6265bis, section 5.5).
+pub(crate) const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// The last second that an HTTP date can name: 9999-12-31 23:59:59.
 const MAX_DATE: Duration = Duration::from_secs(253_402_300_799);
 

@@ -7,7 +7,7 @@ use futures_util::future::Shared;
 use crate::{
     changes::View,
     clock::millis,
-    cookie::Presented,
+    cookie::{self, Presented},
     error::SessionError,
     events,
     record::{Contents, NEVER},
@@ -101,26 +101,24 @@ pub(crate) fn new_deadline(worker: &Worker) -> u64 {
     config.absolute_lifetime.map_or(NEVER, |lifetime| later(config.clock.now(), lifetime))
 }
 
-/// How long a cookie lives that is sent now; without a time until the browser ends.
+/// How long a cookie would live that is sent now, were there no [`cookie::MAX_AGE`]; without a time until the browser
+/// ends.
 pub(crate) fn cookie_lifetime(worker: &Worker, deadline: u64) -> Option<Duration> {
     let config = &worker.core.config;
-    config.permanent.then(|| until(worker, deadline).min(COOKIE_DAYS))
+    config.permanent.then(|| until(worker, deadline))
 }
 
 /// Whether half of the days are over that a browser keeps a cookie whose session has no absolute lifetime.
 pub(crate) fn cookie_due(worker: &Worker, live: &Live) -> bool {
     let config = &worker.core.config;
     let age = config.clock.now().saturating_sub(live.contents.created);
-    config.permanent && deadline(worker, &live.contents) == NEVER && age > millis(COOKIE_DAYS / 2)
+    config.permanent && deadline(worker, &live.contents) == NEVER && age > millis(cookie::MAX_AGE / 2)
 }
 
 /// What is stored, without a change.
 pub(crate) fn stored(live: Option<&Arc<Live>>) -> View<'_> {
     View::of(live.map(|live| &live.contents.fields))
 }
-
-/// The longest that browsers keep a cookie (RFC 6265bis, section 5.5).
-const COOKIE_DAYS: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 fn later(from: u64, by: Duration) -> u64 {
     from.saturating_add(millis(by))

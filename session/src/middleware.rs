@@ -451,3 +451,44 @@ fn sweep_by_chance(state: &State) {
         tokio::spawn(async move { worker.sweep().await.map(drop) });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+    use crate::store::NullStore;
+
+    #[test]
+    fn a_runtime_has_one_worker_for_as_long_as_that_is_used_and_none_is_kept_after() {
+        let shared = SessionMiddleware::new(NullStore).shared;
+        let runtime = || Builder::new_current_thread().build().unwrap();
+        let worker = |runtime: &Runtime| runtime.block_on(async { shared.worker() });
+        let (first, second, third) = (runtime(), runtime(), runtime());
+        let (one, two) = (worker(&first), worker(&second));
+        assert!(!Arc::ptr_eq(&one, &two));
+        drop(two);
+        let _three = worker(&third);
+        assert!(Arc::ptr_eq(&one, &worker(&first)));
+        assert_eq!(shared.workers.lock().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn debug_says_which_store_it_is_and_shows_no_more_of_it() {
+        let sessions = SessionMiddleware::new(NullStore);
+        assert!(format!("{sessions:?}").starts_with("SessionMiddleware { store: \"null\", config: SessionConfig"));
+        assert_eq!(format!("{:?}", sessions.sessions().unwrap()), "Sessions { .. }");
+        let service = SessionService { service: (), worker: sessions.shared.worker() };
+        assert_eq!(format!("{service:?}"), "SessionService { .. }");
+        let response = SessionResponse::<(), ()> { call: (), own: None, step: Step::Calling };
+        assert_eq!(format!("{response:?}"), "SessionResponse { .. }");
+    }
+
+    #[test]
+    fn an_error_that_carries_a_cookie_says_what_the_error_in_it_says() {
+        let failed = Failed { inner: actix_web::error::ErrorConflict("taken"), cookie: None };
+        assert_eq!((failed.to_string().as_str(), failed.status_code()), ("taken", StatusCode::CONFLICT));
+    }
+}

@@ -124,6 +124,7 @@ impl Owner {
                 }
             }
         }
+        // one record has them in the order in which they were written, which no clock can disturb
         if self.keys.len() > 1 {
             list.entries.sort_by_key(|entry| entry.at);
         }

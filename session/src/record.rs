@@ -112,6 +112,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_ends_too_early_is_no_record_though_the_checksum_fits() {
+        let whole = sample();
+        for len in 0..whole.len() - CHECKSUM {
+            let mut cut = whole.get(..len).unwrap_or_default().to_vec();
+            cut.extend(crc32fast::hash(&cut).to_be_bytes());
+            assert!(decode(cut.into()).is_none(), "cut at {len}");
+        }
+    }
+
+    #[test]
+    fn a_session_without_fields_is_a_record() {
+        let contents = encode(&[7; 32], 1, 2, &[]).and_then(|bytes| decode(bytes.into()));
+        assert!(contents.is_some_and(|contents| contents.fields.iter().next().is_none()));
+    }
+
     proptest! {
         #[test]
         fn any_bytes_at_all_are_read_without_a_panic(bytes: Vec<u8>, checksum: bool) {

@@ -58,11 +58,7 @@ impl Token {
 
     /// The text that [`parse`](Self::parse) reads.
     pub(crate) fn encode(&self) -> String {
-        let mut bytes = [0; ID_LEN + SECRET_MAX];
-        for (to, from) in bytes.iter_mut().zip(self.id.as_bytes().iter().chain(&self.secret)) {
-            *to = *from;
-        }
-        URL_SAFE_NO_PAD.encode(bytes.get(..ID_LEN + self.len).unwrap_or_default())
+        URL_SAFE_NO_PAD.encode([self.id.as_bytes(), self.secret()].concat())
     }
 
     /// What the record keeps of the secret: its SHA-256.

@@ -201,6 +201,18 @@ async fn a_session_that_grew_too_large_is_500_and_the_old_record_stays() {
     assert!(site.browser.cookies().is_empty());
 }
 
+/// H7: what is exactly as large as the limit is within it.
+#[tokio::test]
+async fn a_session_may_be_as_large_as_the_limit_to_the_byte() {
+    let site = Site::begun_with(SessionConfig::new().max_bytes(1024)).await;
+    let text = |len: usize| "x".repeat(len);
+    assert_eq!(site.browser.send("POST", "/text", &[], &text(500)).await.status, 200);
+    let most = 500 + 1024 - site.record(&site.token()).await.unwrap().bytes.len();
+    assert_eq!(site.browser.send("POST", "/text", &[], &text(most)).await.status, 200);
+    assert_eq!(site.record(&site.token()).await.unwrap().bytes.len(), 1024);
+    is_refused(&site.browser.send("POST", "/text", &[], &text(most + 1)).await, 500);
+}
+
 /// H7: a number that is not finite has no JSON.
 #[tokio::test]
 async fn a_nan_is_500_and_nothing_of_the_request_is_saved() {

@@ -8,11 +8,14 @@ use std::{
 use actix_typed_session::{
     SessionMiddleware,
     store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version, async_trait},
-    testing::ReferenceStore,
+    testing::{Fault, Operation, ReferenceStore},
 };
 use actix_typed_session_tests::support::{browser::Browser, server::Server};
 
-use crate::{routes::routes, site::NAME};
+use crate::{
+    routes::routes,
+    site::{NAME, Site, key},
+};
 
 /// A store behind a network that keeps the first `create` back.
 #[derive(Clone, Default)]
@@ -78,5 +81,29 @@ async fn a_create_that_arrives_after_the_end_revives_nothing() {
         let thief = Browser::new(server.address);
         thief.set_cookie("/", &format!("{NAME}={token}; Path=/; Secure"));
         assert_eq!(thief.get("/read").await.body, "[]", "{end}");
+    }
+}
+
+/// L9: an answer to a rotation was lost, and somebody wrote meanwhile: the record's secret tells whether it happened.
+#[tokio::test]
+async fn a_rotation_in_doubt_is_made_once_whatever_others_wrote_meanwhile() {
+    for happened in [true, false] {
+        let site = Site::begun().await;
+        let (old, key) = (site.token(), key(&site.token()));
+        let before = site.record(&old).await.unwrap();
+        site.faults.next(Operation::Update, 1, Fault::LostAnswer);
+        let gate = site.faults.hold(Operation::Update);
+        let browser = site.browser.clone();
+        let rotation = tokio::spawn(async move { browser.get("/rotate").await });
+        gate.arrived(1).await;
+        let now = site.record(&old).await.unwrap();
+        let bytes = if happened { &now.bytes } else { &before.bytes };
+        let others = Record::new(bytes.clone(), now.expires_in);
+        assert_eq!(site.store.update(&key, &others, &now.version).await.unwrap(), Updated::Done);
+        gate.open();
+        assert_eq!(rotation.await.unwrap().status, 200, "{happened}");
+        assert_ne!(site.token(), old);
+        assert_eq!(site.get("/read").await.body, "[1]", "{happened}");
+        assert_eq!(site.record(&old).await.unwrap().version == others.version, happened);
     }
 }

@@ -70,6 +70,16 @@ async fn what_ended_is_not_listed() {
 }
 
 #[tokio::test]
+async fn what_has_ended_by_the_settings_of_today_is_not_listed_though_its_record_is_there() {
+    let site = Site::with(SessionConfig::new().absolute_lifetime(10 * DAY));
+    site.signed_in("ada").await;
+    let today = site.beside(SessionConfig::new().absolute_lifetime(Duration::from_secs(60)));
+    assert_eq!(today.ids("ada").await.len(), 1);
+    site.clock.advance(Duration::from_secs(60));
+    assert_eq!((site.ids("ada").await.len(), today.ids("ada").await.len()), (1, 0));
+}
+
+#[tokio::test]
 async fn a_session_that_another_user_takes_over_moves_to_that_users_list_without_its_label() {
     let site = Site::new();
     let browser = site.signed_in("ada").await;

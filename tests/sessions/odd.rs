@@ -1,7 +1,10 @@
-//! [`Odd`]: a store that throws out records when it likes, or creates them when nobody waits any more.
+//! [`Odd`]: a store that throws out records when it likes, knows every key already, or creates them when nobody waits any more.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,6 +18,8 @@ use tokio::sync::Semaphore;
 pub(crate) struct Odd {
     pub(crate) inner: FaultStore,
     pub(crate) may_evict: bool,
+    /// How many more times it says of a new session that its id is taken.
+    pub(crate) taken: Arc<AtomicUsize>,
     /// What each `create` of a session came to, and a permit for each.
     pub(crate) created: Arc<Mutex<Vec<Created>>>,
     pub(crate) count: Arc<Semaphore>,
@@ -22,7 +27,13 @@ pub(crate) struct Odd {
 
 impl Odd {
     pub(crate) fn new(inner: FaultStore) -> Self {
-        Self { inner, may_evict: false, created: Arc::default(), count: Arc::new(Semaphore::new(0)) }
+        Self {
+            inner,
+            may_evict: false,
+            taken: Arc::default(),
+            created: Arc::default(),
+            count: Arc::new(Semaphore::new(0)),
+        }
     }
 }
 
@@ -32,6 +43,10 @@ impl SessionStore for Odd {
         self.inner.load(key).await
     }
     async fn create(&self, key: &str, record: &Record) -> Result<Created, StoreError> {
+        let is_taken = |left: usize| left.checked_sub(1);
+        if self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_taken).is_ok() {
+            return Ok(Created::Taken);
+        }
         let (this, key, record) = (self.clone(), key.to_owned(), record.clone());
         let create = async move {
             let created = this.inner.create(&key, &record).await;

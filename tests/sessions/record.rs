@@ -55,6 +55,21 @@ async fn what_is_written_under_a_new_key_lives_as_long_as_under_the_old_one() {
 }
 
 #[tokio::test]
+async fn while_servers_write_with_different_keys_a_session_is_named_by_its_last_sign_in() {
+    let site = Site::with(SessionConfig::new().encryption_keys([[7; 32], [8; 32]]));
+    let rotated = site.beside(SessionConfig::new().encryption_keys([[8; 32], [7; 32]]));
+    let one = rotated.signed_in("ada").await;
+    site.clock.advance(Duration::from_secs(1));
+    let two = rotated.signed_in("ada").await;
+    site.clock.advance(Duration::from_secs(1));
+    let one = site.moved(&one);
+    ok(&one.get("/out").await);
+    ok(&one.get("/login/ada").await);
+    let in_order = [id(&two), id(&one)];
+    assert_eq!((site.ids("ada").await, rotated.ids("ada").await), (in_order.to_vec(), in_order.to_vec()));
+}
+
+#[tokio::test]
 async fn it_is_written_before_the_session() {
     let site = Site::new();
     site.faults.always(Operation::Create, Fault::Unavailable);
@@ -76,6 +91,8 @@ async fn a_lost_answer_does_no_harm() {
     let site = Site::new();
     site.faults.next(Operation::Create, 1, Fault::LostAnswer);
     let one = site.signed_in("ada").await;
+    // the second create finds the first, which is known by its version
+    assert_eq!(site.spy.take(), ["load", "create", "create", "load", "create"]);
     site.faults.next(Operation::Update, 1, Fault::LostAnswer);
     let two = site.signed_in("ada").await;
     assert_eq!(site.ids("ada").await, [id(&one), id(&two)]);
@@ -113,6 +130,13 @@ async fn it_outlives_them_by_the_clock_of_another_server_too() {
     ok(&browser.get("/item/1").await);
     site.clock.advance(DAY + Duration::from_secs(20));
     assert_eq!((who(&browser).await, site.ids("ada").await), (Some("ada".into()), vec![id(&browser)]));
+}
+
+#[tokio::test]
+async fn it_lives_for_ten_years_where_sessions_have_no_absolute_lifetime() {
+    let site = Site::with(SessionConfig::new().absolute_lifetime(None));
+    site.signed_in("ada").await;
+    assert_eq!(record(&site, ADA).await.unwrap().expires_in.as_secs().div_ceil(DAY.as_secs()), 3650);
 }
 
 #[tokio::test]

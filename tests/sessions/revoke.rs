@@ -94,6 +94,18 @@ async fn all_sessions_of_a_user_end_and_the_next_sign_in_works() {
 }
 
 #[tokio::test]
+async fn what_was_ended_is_struck_off_the_users_record() {
+    let site = Site::new();
+    assert_eq!(site.sessions.revoke_owner("ada").await.unwrap(), 0);
+    assert_eq!(site.spy.take(), ["load"]);
+    site.signed_in("ada").await;
+    assert_eq!(site.sessions.revoke_owner("ada").await.unwrap(), 1);
+    let _ = site.spy.take();
+    assert_eq!(site.ids("ada").await, [""; 0]);
+    assert_eq!(site.spy.take(), ["load"]);
+}
+
+#[tokio::test]
 async fn an_owner_is_known_by_its_json_whatever_its_type() {
     let site = Site::new();
     site.signed_in("ada").await;
@@ -224,6 +236,18 @@ async fn all_of_them_end_though_nobody_waits_for_it_any_more() {
 }
 
 #[tokio::test]
+async fn an_anonymous_session_whose_id_is_taken_gets_another_id_once() {
+    for (taken, status) in [(1, 200), (2, 503)] {
+        let odd = Odd::new(FaultStore::new(MemoryStore::default()));
+        odd.taken.store(taken, std::sync::atomic::Ordering::SeqCst);
+        let server = Server::start(SessionMiddleware::new(odd.clone()), 1, routes);
+        let browser = Browser::new(server.address);
+        assert_eq!(browser.get("/item/1").await.status, status, "{taken}");
+        assert_eq!(odd.taken.load(std::sync::atomic::Ordering::SeqCst), 0);
+    }
+}
+
+#[tokio::test]
 async fn what_could_not_be_ended_is_ended_by_the_next_call() {
     let site = Site::new();
     let (one, two) = (site.signed_in("ada").await, site.signed_in("ada").await);
@@ -251,4 +275,5 @@ async fn what_was_revoked_leaves_nothing_after_a_while() {
     site.clock.advance(Duration::from_secs(120));
     assert_eq!(site.store.load(&format!("session:{}", id(&browser))).await.unwrap(), None);
     assert_eq!(site.sessions.sweep().await.unwrap(), 1);
+    assert_eq!(site.sessions.sweep().await.unwrap(), 0);
 }
