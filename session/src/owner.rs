@@ -116,11 +116,8 @@ impl Owner {
             }
             list.remaining = list.remaining.max(record.expires_in);
             for entry in worker.open(key, &record).iter().flat_map(read) {
-                // a session is named by its last sign-in, whichever record has that
-                match list.entries.iter_mut().find(|other| other.id == entry.id) {
-                    Some(other) if other.at < entry.at => *other = entry,
-                    Some(_) => {}
-                    None => list.entries.push(entry),
+                if !list.entries.contains(&entry) {
+                    list.entries.push(entry);
                 }
             }
         }
