@@ -171,6 +171,35 @@ async fn a_sign_in_whose_record_is_on_its_way_does_not_survive() {
 }
 
 #[tokio::test]
+async fn a_sign_in_that_comes_too_late_does_not_hide_the_one_that_is_written() {
+    let one = Site::new();
+    let two = one.beside(SessionConfig::new());
+    let browser = one.browser();
+    ok(&browser.get("/item/1").await);
+    let sign_in = |browser: &Browser| {
+        let browser = browser.clone();
+        tokio::spawn(async move { browser.get("/login/ada").await.status })
+    };
+    // the first has loaded the session, and is about to load the user's record
+    let passing = Gate::new();
+    passing.open();
+    one.faults.next(Operation::Load, 1, Fault::Held(passing));
+    let listing = one.faults.hold(Operation::Load);
+    let late = sign_in(&browser);
+    listing.arrived(1).await;
+    // the second has noted itself over the new token, and is about to be written
+    ok(&browser.get("/rotate").await);
+    let writing = two.faults.hold(Operation::Update);
+    let done = sign_in(&two.moved(&browser));
+    writing.arrived(1).await;
+    listing.open();
+    assert_eq!(late.await.unwrap(), 409);
+    assert_eq!(one.sessions.revoke_owner("ada").await.unwrap(), 0);
+    writing.open();
+    assert_eq!((done.await.unwrap(), who(&browser).await, one.ids("ada").await.len()), (409, None, 0));
+}
+
+#[tokio::test]
 async fn a_sign_in_at_a_server_whose_clock_is_ahead_does_not_survive_either() {
     let site = Site::new();
     site.signed_in("ada").await;
