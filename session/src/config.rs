@@ -415,12 +415,12 @@ impl SessionConfig {
         self
     }
 
-    /// Whether the settings can be honoured, each by itself and all together.
     /// Whether a limit of sessions is asked for, beside the one that holds where nothing is said.
     pub(crate) fn limits_owners(&self) -> bool {
         self.limit_per_owner.is_some() || self.refuse_over_limit
     }
 
+    /// Whether the settings can be honoured, each by itself and all together.
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         self.validate_each()?;
         if self.use_signer && self.secret_keys.iter().any(|key| key.0.len() < KEY_CHARS_MIN) {

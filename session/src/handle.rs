@@ -317,7 +317,7 @@ impl SessionHandle {
 
     /// Says what the session is called in the list of the user's sessions: "Firefox on Linux", say.
     ///
-    /// It is a change as any other, and ends when another user signs in. What goes over 256 bytes is cut off, for it
+    /// It is a change as any other, which begins a session where there is none, and ends when another user signs in. What goes over 256 bytes is cut off, for it
     /// often comes from a header of the request.
     ///
     /// ```

@@ -116,14 +116,12 @@ impl Owner {
             }
             list.remaining = list.remaining.max(record.expires_in);
             for entry in worker.open(key, &record).iter().flat_map(read) {
-                // a session is named by its last sign-in, whichever record has that
-                match list.entries.iter_mut().find(|other| other.id == entry.id) {
-                    Some(other) if other.at < entry.at => *other = entry,
-                    Some(_) => {}
-                    None => list.entries.push(entry),
+                if !list.entries.contains(&entry) {
+                    list.entries.push(entry);
                 }
             }
         }
+        // one record has them in the order in which they were written, which no clock can disturb
         if self.keys.len() > 1 {
             list.entries.sort_by_key(|entry| entry.at);
         }

@@ -148,13 +148,14 @@ impl Sessions {
             })
         });
         let found: Vec<_> = stream::iter(found).buffered(AT_ONCE).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        Ok(last_of_each(found.into_iter().flatten()))
     }
 
     /// Ends a session of a user; false if this user has no such session, whoever else may have it.
     ///
-    /// Its token is dead at once, and what its requests still change is not saved (OWASP ASVS 5.0, 7.4.1). Costs two
-    /// round trips.
+    /// Its token is dead at once, and what its requests still change is not saved (OWASP ASVS 5.0, 7.4.1). A sign-in that
+    /// is on its way is not ended, for it is in no list yet; [`revoke_owner`](Self::revoke_owner) ends it. Costs two round
+    /// trips.
     ///
     /// # Errors
     ///
@@ -268,11 +269,21 @@ impl fmt::Debug for Sessions {
     }
 }
 
+/// Each session once: it may have been noted by more than one sign-in.
+fn last_of_each(found: impl Iterator<Item = SessionInfo>) -> Vec<SessionInfo> {
+    let mut list: Vec<SessionInfo> = Vec::new();
+    for one in found {
+        list.retain(|other| other.id != one.id);
+        list.push(one);
+    }
+    list
+}
+
 fn info(worker: &Worker, entry: Entry, contents: &Contents, remaining: Duration) -> SessionInfo {
     let config = &worker.core.config;
     let now = config.clock.now();
     let used = now.saturating_add(millis(remaining)).saturating_sub(millis(config.idle_timeout));
-    let time = |since_epoch| UNIX_EPOCH + Duration::from_millis(since_epoch);
+    let time = |since_epoch| UNIX_EPOCH.checked_add(Duration::from_millis(since_epoch)).unwrap_or(UNIX_EPOCH);
     SessionInfo {
         id: entry.id,
         created: time(contents.created),

@@ -1,6 +1,6 @@
 //! A sign-in, as the user's record has it: noted there before the session's own record is written.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -8,8 +8,9 @@ use crate::{
     end::{self, Found},
     error::SessionError,
     events,
+    id::SessionId,
     live::{ABOUT_FOREVER, until},
-    owner::{Entry, List, Owner},
+    owner::{Entry, Owner},
     record::NEVER,
     worker::{Budget, Limit, Worker},
 };
@@ -37,10 +38,12 @@ pub(crate) async fn sign_in(
     for tries in 0.. {
         budget.pause(tries).await?;
         let mut list = owner.list(worker, budget).await?;
-        list.entries.retain(|other| other.id != entry.id);
-        if list.entries.len() >= limit.most {
-            make_room(worker, &owner, &mut list, limit, budget).await?;
-        }
+        let entries = mem::take(&mut list.entries).into_iter();
+        let (same, others): (Vec<_>, Vec<_>) = entries.partition(|other| other.id == entry.id);
+        list.entries =
+            if others.len() < limit.most { others } else { room(worker, &owner, others, limit, budget).await? };
+        // another sign-in of this session may be the one that is written, if this one comes too late for that
+        list.entries.extend(not_gone(worker, &owner, same, budget).await?);
         list.entries.push(entry);
         if owner.write(worker, &list, expires_in, budget).await? {
             return Ok(());
@@ -49,33 +52,48 @@ pub(crate) async fn sign_in(
     Err(SessionError::BudgetSpent)
 }
 
-/// Strikes off what is gone, and if that is not enough ends the oldest, or refuses.
-async fn make_room(
+/// What is not gone, and not more than leaves room for one: the oldest sessions are ended, or it is refused.
+async fn room(
     worker: &Worker,
     owner: &Owner,
-    list: &mut List,
+    entries: Vec<Entry>,
     limit: Limit,
     budget: Budget,
-) -> Result<(), SessionError> {
-    let entries = std::mem::take(&mut list.entries);
-    let looked_up = entries.into_iter().map(|entry| async move {
-        let is_gone = matches!(end::find(worker, owner, entry, budget).await?, Found::Gone);
-        Ok::<_, SessionError>((entry, is_gone))
-    });
-    let looked_up: Vec<_> = stream::iter(looked_up).buffered(AT_ONCE).try_collect().await?;
-    let left: Vec<_> = looked_up.into_iter().filter_map(|(entry, is_gone)| (!is_gone).then_some(entry)).collect();
-    let over = (left.len() + 1).saturating_sub(limit.most);
-    if over > 0 && limit.refuse {
+) -> Result<Vec<Entry>, SessionError> {
+    let left = not_gone(worker, owner, entries, budget).await?;
+    let mut ids: Vec<SessionId> = Vec::new();
+    for entry in &left {
+        if !ids.contains(&entry.id) {
+            ids.push(entry.id);
+        }
+    }
+    ids.truncate((ids.len() + 1).saturating_sub(limit.most));
+    if limit.refuse && !ids.is_empty() {
         events::limit_refused(limit.most);
         return Err(SessionError::LimitReached { limit: limit.most });
     }
-    let ends = left.iter().take(over).copied().map(|entry| async move {
+    let (over, left): (Vec<Entry>, Vec<Entry>) = left.into_iter().partition(|entry| ids.contains(&entry.id));
+    let ends = over.into_iter().map(|entry| async move {
         if end::end(worker, owner, entry, budget).await? {
             events::revoked(entry.id, "limit");
         }
         Ok::<_, SessionError>(())
     });
     stream::iter(ends).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-    list.entries = left.into_iter().skip(over).collect();
-    Ok(())
+    Ok(left)
+}
+
+/// The entries whose sessions live, or may be on their way.
+async fn not_gone(
+    worker: &Worker,
+    owner: &Owner,
+    entries: Vec<Entry>,
+    budget: Budget,
+) -> Result<Vec<Entry>, SessionError> {
+    let entries = entries.into_iter().map(|entry| async move {
+        let is_gone = matches!(end::find(worker, owner, entry, budget).await?, Found::Gone);
+        Ok::<_, SessionError>((!is_gone).then_some(entry))
+    });
+    let found: Vec<_> = stream::iter(entries).buffered(AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
 }

@@ -86,8 +86,10 @@ impl Budget {
         self.in_time(tokio::time::sleep(Duration::from_micros(rand::random_range(0..most * 1000)))).await
     }
 
-    fn call(&self) -> Instant {
-        self.until.min(Instant::now() + self.call)
+    /// When a call must be done that begins now; none if the time is over.
+    fn call(&self) -> Option<Instant> {
+        let now = Instant::now();
+        (now < self.until).then(|| self.until.min(now + self.call))
     }
 }
 
@@ -169,8 +171,12 @@ impl Worker {
         late: StoreErrorKind,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        // a process that was stopped for long must not send what others take for sent or given up
+        let Some(until) = budget.call() else {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "the time was over before the store was asked"));
+        };
         let told = events::Call::begin(self.store.name(), operation);
-        let answer = timeout_at(budget.call(), call).await;
+        let answer = timeout_at(until, call).await;
         let is_late = answer.is_err();
         let silence = || StoreError::new(late, "the store did not answer within `SESSION_STORE_TIMEOUT`");
         let answer = answer.unwrap_or_else(|_| Err(silence()));

@@ -123,7 +123,8 @@ impl Model {
         for user in request.numbers("i") {
             self.tried.entry(own.clone().unwrap_or_default()).or_default().insert(user);
             if self.setup.limit.is_some() && !self.setup.refuse {
-                request.endings.push(self.ending(Some(user), None, own.clone(), true));
+                // with a token that was replaced meanwhile it begins another session, whose sign-in may end this one
+                request.endings.push(self.ending(Some(user), None, None, true));
             }
         }
         if request.has("O") {
@@ -172,8 +173,8 @@ impl Model {
                 Some(parent) => (request.sent, (parent.root.0, clock)),
                 None => (request.sent, (request.clock, clock)),
             };
-            if !is_same {
-                request.endings.iter().for_each(|at| self.endings[*at].except = Some(id(new)));
+            for at in request.endings.iter().filter(|_| request.has("i")) {
+                self.endings[*at].except = Some(id(new));
             }
             token.is_noteless = request.has("iod");
             token.is_doubtful = !is_done;

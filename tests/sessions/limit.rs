@@ -40,6 +40,14 @@ async fn the_oldest_sign_in_is_ended() {
 }
 
 #[tokio::test]
+async fn the_order_of_the_sign_ins_does_not_depend_on_the_clocks_of_servers() {
+    let site = limited(2);
+    let ahead = site.ahead(Duration::from_secs(30), SessionConfig::new().limit_per_owner(2));
+    let browsers = [ahead.signed_in("ada").await, site.signed_in("ada").await, site.signed_in("ada").await];
+    assert_eq!(site.ids("ada").await, [id(&browsers[1]), id(&browsers[2])]);
+}
+
+#[tokio::test]
 async fn the_session_that_signs_in_is_never_the_one_that_ends() {
     let site = limited(1);
     let browser = site.signed_in("ada").await;

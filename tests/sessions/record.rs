@@ -42,6 +42,19 @@ async fn with_encryption_it_is_under_a_keyed_hash_and_every_key_of_the_ring_find
 }
 
 #[tokio::test]
+async fn what_is_written_under_a_new_key_lives_as_long_as_under_the_old_one() {
+    let site = Site::with(SessionConfig::new().encryption_keys([[7; 32]]));
+    let (one, two) = (site.signed_in("ada").await, site.signed_in("ada").await);
+    let both = site.beside(SessionConfig::new().encryption_keys([[8; 32], [7; 32]]));
+    let two = both.moved(&two);
+    assert_eq!(two.get("/others").await.body, "1");
+    // which also seals the session by the new key
+    ok(&two.get("/item/1").await);
+    let new = site.beside(SessionConfig::new().encryption_keys([[8; 32]]));
+    assert_eq!((who(&new.moved(&one)).await, new.ids("ada").await), (None, vec![id(&two)]));
+}
+
+#[tokio::test]
 async fn while_servers_write_with_different_keys_a_session_is_named_by_its_last_sign_in() {
     let site = Site::with(SessionConfig::new().encryption_keys([[7; 32], [8; 32]]));
     let rotated = site.beside(SessionConfig::new().encryption_keys([[8; 32], [7; 32]]));
@@ -54,19 +67,6 @@ async fn while_servers_write_with_different_keys_a_session_is_named_by_its_last_
     ok(&one.get("/login/ada").await);
     let in_order = [id(&two), id(&one)];
     assert_eq!((site.ids("ada").await, rotated.ids("ada").await), (in_order.to_vec(), in_order.to_vec()));
-}
-
-#[tokio::test]
-async fn what_is_written_under_a_new_key_lives_as_long_as_under_the_old_one() {
-    let site = Site::with(SessionConfig::new().encryption_keys([[7; 32]]));
-    let (one, two) = (site.signed_in("ada").await, site.signed_in("ada").await);
-    let both = site.beside(SessionConfig::new().encryption_keys([[8; 32], [7; 32]]));
-    let two = both.moved(&two);
-    assert_eq!(two.get("/others").await.body, "1");
-    // which also seals the session by the new key
-    ok(&two.get("/item/1").await);
-    let new = site.beside(SessionConfig::new().encryption_keys([[8; 32]]));
-    assert_eq!((who(&new.moved(&one)).await, new.ids("ada").await), (None, vec![id(&two)]));
 }
 
 #[tokio::test]
@@ -118,13 +118,6 @@ async fn it_outlives_the_sessions_that_it_names() {
 }
 
 #[tokio::test]
-async fn it_lives_for_ten_years_where_sessions_have_no_absolute_lifetime() {
-    let site = Site::with(SessionConfig::new().absolute_lifetime(None));
-    site.signed_in("ada").await;
-    assert_eq!(record(&site, ADA).await.unwrap().expires_in.as_secs().div_ceil(DAY.as_secs()), 3650);
-}
-
-#[tokio::test]
 async fn it_outlives_them_by_the_clock_of_another_server_too() {
     let config = || SessionConfig::new().idle_timeout(10 * DAY).absolute_lifetime(40 * DAY);
     let site = Site::with(config());
@@ -137,6 +130,13 @@ async fn it_outlives_them_by_the_clock_of_another_server_too() {
     ok(&browser.get("/item/1").await);
     site.clock.advance(DAY + Duration::from_secs(20));
     assert_eq!((who(&browser).await, site.ids("ada").await), (Some("ada".into()), vec![id(&browser)]));
+}
+
+#[tokio::test]
+async fn it_lives_for_ten_years_where_sessions_have_no_absolute_lifetime() {
+    let site = Site::with(SessionConfig::new().absolute_lifetime(None));
+    site.signed_in("ada").await;
+    assert_eq!(record(&site, ADA).await.unwrap().expires_in.as_secs().div_ceil(DAY.as_secs()), 3650);
 }
 
 #[tokio::test]

@@ -171,6 +171,35 @@ async fn a_sign_in_whose_record_is_on_its_way_does_not_survive() {
 }
 
 #[tokio::test]
+async fn a_sign_in_that_comes_too_late_does_not_hide_the_one_that_is_written() {
+    let one = Site::new();
+    let two = one.beside(SessionConfig::new());
+    let browser = one.browser();
+    ok(&browser.get("/item/1").await);
+    let sign_in = |browser: &Browser| {
+        let browser = browser.clone();
+        tokio::spawn(async move { browser.get("/login/ada").await.status })
+    };
+    // the first has loaded the session, and is about to load the user's record
+    let passing = Gate::new();
+    passing.open();
+    one.faults.next(Operation::Load, 1, Fault::Held(passing));
+    let listing = one.faults.hold(Operation::Load);
+    let late = sign_in(&browser);
+    listing.arrived(1).await;
+    // the second has noted itself over the new token, and is about to be written
+    ok(&browser.get("/rotate").await);
+    let writing = two.faults.hold(Operation::Update);
+    let done = sign_in(&two.moved(&browser));
+    writing.arrived(1).await;
+    listing.open();
+    assert_eq!(late.await.unwrap(), 409);
+    assert_eq!(one.sessions.revoke_owner("ada").await.unwrap(), 0);
+    writing.open();
+    assert_eq!((done.await.unwrap(), who(&browser).await, one.ids("ada").await.len()), (409, None, 0));
+}
+
+#[tokio::test]
 async fn a_sign_in_at_a_server_whose_clock_is_ahead_does_not_survive_either() {
     let site = Site::new();
     site.signed_in("ada").await;
@@ -208,18 +237,6 @@ async fn a_create_that_arrives_when_nobody_waits_any_more_finds_its_id_taken() {
 }
 
 #[tokio::test]
-async fn an_anonymous_session_whose_id_is_taken_gets_another_id_once() {
-    for (taken, status) in [(1, 200), (2, 503)] {
-        let odd = Odd::new(FaultStore::new(MemoryStore::default()));
-        odd.taken.store(taken, std::sync::atomic::Ordering::SeqCst);
-        let server = Server::start(SessionMiddleware::new(odd.clone()), 1, routes);
-        let browser = Browser::new(server.address);
-        assert_eq!(browser.get("/item/1").await.status, status, "{taken}");
-        assert_eq!(odd.taken.load(std::sync::atomic::Ordering::SeqCst), 0);
-    }
-}
-
-#[tokio::test]
 async fn all_of_them_end_though_nobody_waits_for_it_any_more() {
     let site = Site::new();
     let mut browsers = Vec::new();
@@ -244,6 +261,18 @@ async fn all_of_them_end_though_nobody_waits_for_it_any_more() {
     }
     for browser in &browsers {
         assert_eq!(who(browser).await, None);
+    }
+}
+
+#[tokio::test]
+async fn an_anonymous_session_whose_id_is_taken_gets_another_id_once() {
+    for (taken, status) in [(1, 200), (2, 503)] {
+        let odd = Odd::new(FaultStore::new(MemoryStore::default()));
+        odd.taken.store(taken, std::sync::atomic::Ordering::SeqCst);
+        let server = Server::start(SessionMiddleware::new(odd.clone()), 1, routes);
+        let browser = Browser::new(server.address);
+        assert_eq!(browser.get("/item/1").await.status, status, "{taken}");
+        assert_eq!(odd.taken.load(std::sync::atomic::Ordering::SeqCst), 0);
     }
 }
 

@@ -67,6 +67,13 @@ pub(crate) fn routes(app: &mut ServiceConfig) {
         }),
     )
     .route("/items", get().to(async |cart: Session<Cart>| format!("{:?}", cart.items)))
+    .route(
+        "/rotate",
+        get().to(async |session: SessionHandle| {
+            session.rotate();
+            "rotated"
+        }),
+    )
     .route("/out", get().to(async |session: SessionHandle| session.remove::<User>().map(|()| "out")))
     .route(
         "/clear",

@@ -60,6 +60,7 @@ pub(crate) fn all() -> Vec<Named> {
         overtaking::race_user_whose_sign_in_was_overtaken_ends_nothing_of_another,
         overtaking::race_user_whose_sign_in_met_the_end_may_sign_in_at_once,
         overtaking::race_user_takes_a_session_whose_time_is_over,
+        overtaking::race_user_who_is_back_is_listed,
         limiting::race_user_has_as_many_sessions_as_are_allowed,
         limiting::race_user_is_refused_one_session_too_many,
         limiting::race_user_leaves_while_signing_in_elsewhere,

@@ -77,3 +77,24 @@ pub(super) async fn race_user_takes_a_session_whose_time_is_over(race: &Race) {
         assert_eq!((late.status, alive(&servers, &[&ada, &eve], &tokens).await), (409, vec![]));
     }
 }
+
+/// O1: who is back in a session that was another user's meanwhile is in the list, though an earlier sign-in is struck off.
+pub(super) async fn race_user_who_is_back_is_listed(race: &Race) {
+    let servers = with(race, |config| config);
+    for _ in race.rounds(4, &[When::Sent]) {
+        servers.notes.take_created();
+        let (ada, eve) = (new_user("ada"), new_user("eve"));
+        let (adas, other) = (sign_in(&servers, &ada).await, sign_in(&servers, &ada).await);
+        let eves = servers.get(&format!("/login/{eve}"), &adas).await.token();
+        // it ends the second one, and has found the first one to be another's, or is about to find that it is back
+        let held = servers.notes.hold(1);
+        let revoke = servers.start(0, &format!("/revoke/{ada}"), "");
+        held.arrived(1).await;
+        let back = servers.get_at(1, &format!("/login/{ada}"), &eves).await.token();
+        held.open(1).await;
+        let ended = revoke.await.unwrap().body;
+        let alive = alive(&servers, &[&ada, &eve], &[&adas, &other, &eves, &back]).await;
+        let expected = if ended == "2" { vec![] } else { vec![(ada, back)] };
+        assert_eq!(alive, expected, "{ended}");
+    }
+}

@@ -5,14 +5,14 @@ use std::{
     mem,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use actix_typed_session::store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version};
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// The store itself; what is made of it notes in the same place.
 #[derive(Clone)]
@@ -37,8 +37,10 @@ pub(crate) struct Notes {
 
 /// Writes of sessions that stand before the store, and go on whether somebody still waits for them or not.
 pub(crate) struct Held {
+    count: AtomicUsize,
     arrived: Semaphore,
-    open: Semaphore,
+    /// How many may go on, in the order in which they came.
+    open: watch::Sender<usize>,
     done: Semaphore,
 }
 
@@ -55,13 +57,14 @@ impl Held {
 
     /// Lets so many go on, and waits until the store has answered them.
     pub(crate) async fn open(&self, writes: u32) {
-        self.open.add_permits(writes as usize);
+        self.open.send_modify(|open| *open += writes as usize);
         self.done.acquire_many(writes).await.unwrap().forget();
     }
 
     async fn around<T>(&self, write: impl Future<Output = T>) -> T {
+        let place = self.count.fetch_add(1, Ordering::SeqCst);
         self.arrived.add_permits(1);
-        self.open.acquire().await.unwrap().forget();
+        self.open.subscribe().wait_for(|open| *open > place).await.unwrap();
         let answer = write.await;
         self.done.add_permits(1);
         answer
@@ -76,7 +79,8 @@ pub(crate) fn is_session(key: &str) -> bool {
 impl Notes {
     /// Holds the next so many writes of sessions back.
     pub(crate) fn hold(&self, writes: usize) -> Arc<Held> {
-        let held = Held { arrived: Semaphore::new(0), open: Semaphore::new(0), done: Semaphore::new(0) };
+        let none = || Semaphore::new(0);
+        let held = Held { count: AtomicUsize::new(0), arrived: none(), open: watch::Sender::default(), done: none() };
         let held = Arc::new(held);
         *self.held.lock().unwrap() = Some((writes, Arc::clone(&held)));
         held
