@@ -162,7 +162,11 @@ impl Model {
             token.owner = request.owner(before).filter(|_| is_done);
             if !is_same && request.has(SAVES) {
                 // what was saved may have ended before another session began
-                token.owner = response.and_then(|response| response.seen.as_ref()).map(|seen| seen.user);
+                let seen = response.and_then(|response| response.seen.as_ref()).map(|seen| seen.user);
+                // and where nobody waited for it, the request did not see that yet
+                token.owner = seen.filter(|user| *user == 0 || !request.has("X"));
+                // or it ended as that of a user who was signed in and saved, which the request then saw
+                self.tried.entry(id(new)).or_default().extend(request.numbers("i"));
             }
             token.is_fresh =
                 matches!((before, token.owner), (Some(old), Some(new)) if old != 0 && new != 0 && old != new);
