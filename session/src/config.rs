@@ -461,12 +461,15 @@ impl SessionConfig {
         in_range("SESSION_ID_LENGTH", length, 16..=64, length, "accepted are 16 to 64 bytes")?;
         in_range("SESSION_MAX_BYTES", bytes, 1 << 10..=1 << 30, bytes, "accepted are 1KiB to 1GiB")?;
         if let Some(limit) = self.limit_per_owner {
-            in_range("SESSION_LIMIT_PER_OWNER", limit, 1..=1000, limit, "accepted are 1 to 1000 sessions")?;
+            in_range("SESSION_LIMIT_PER_OWNER", limit, LIMITS, limit, "accepted are 1 to 1000 sessions")?;
         }
         let timeouts = Duration::from_millis(1)..=Duration::from_secs(60 * 60);
         in_range("SESSION_STORE_TIMEOUT", timeout, timeouts, Spelled(timeout), "accepted are 1ms to 1h")
     }
 }
+
+/// How many sessions a user may be allowed.
+const LIMITS: RangeInclusive<usize> = 1..=1000;
 
 impl Default for SessionConfig {
     fn default() -> Self {

@@ -20,8 +20,9 @@ use crate::{
 /// The session of this request as a whole: to begin and end what a struct holds, to rotate, destroy and save it, and to
 /// reach fields by name.
 ///
-/// It is an extractor that loads nothing: only the methods that are `async` go to the store. What the other methods ask for is done when the handler has answered with a status below 500; after
-/// a failure, only [`destroy`](Self::destroy) is. It may be cloned and extracted more than once: all are one session.
+/// It is an extractor that loads nothing: only the methods that are `async` go to the store. What the other methods ask
+/// for is done when the handler has answered with a status below 500; after a failure, only [`destroy`](Self::destroy)
+/// is. It may be cloned and extracted more than once: all are one session.
 ///
 /// # Errors
 ///

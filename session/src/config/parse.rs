@@ -8,7 +8,10 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use crate::{config::Secret, error::ConfigError};
+use crate::{
+    config::{LIMITS, Secret},
+    error::ConfigError,
+};
 
 /// A value as a source spells it. Booleans and fractions are their text, for that is what they are in the environment.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,7 +110,7 @@ impl Value<'_> {
         let most = words.next_if(|word| digits(word).is_some()).and_then(|word| word.parse().ok());
         let refuse = words.next_if(|word| word.eq_ignore_ascii_case("refuse")).is_some();
         let is_valid =
-            words.next().is_none() && (refuse || most.is_some()) && most.is_none_or(|most| (1..=1000).contains(&most));
+            words.next().is_none() && (refuse || most.is_some()) && most.is_none_or(|most| LIMITS.contains(&most));
         is_valid.then_some((most, refuse)).ok_or_else(|| {
             self.bad(
                 "accepted are 1 to 1000 sessions, over which the oldest is ended, and `refuse`, or both: `5 refuse`",
