@@ -70,6 +70,7 @@ mod fresh;
 pub mod fuzzing;
 mod handle;
 mod id;
+mod joint;
 mod json;
 mod live;
 mod merge;
@@ -85,6 +86,7 @@ mod state;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod texts;
 mod token;
 mod worker;
 mod write;

@@ -1,8 +1,6 @@
 //! A live session: found by the token that a request brought, and how long it lives.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
-
-use futures_util::future::Shared;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     changes::View,
@@ -10,6 +8,7 @@ use crate::{
     cookie::{self, Presented},
     error::SessionError,
     events,
+    joint::Joint,
     record::{Contents, NEVER},
     store::Version,
     token::Token,
@@ -33,7 +32,7 @@ pub(crate) struct Live {
 /// What a load comes to: the live session, or an anonymous visitor.
 pub(crate) type Loaded = Result<Option<Arc<Live>>, SessionError>;
 /// A load that all who need it share, and that goes on when the one who began it is gone.
-pub(crate) type Loading = Shared<Pin<Box<dyn Future<Output = Loaded> + Send>>>;
+pub(crate) type Loading = Joint<Loaded>;
 
 /// Looks up the tokens of a request. Two that are live mean that somebody tossed a cookie in: then none counts.
 pub(crate) async fn load(worker: Arc<Worker>, presented: Vec<Presented>) -> Loaded {
@@ -42,7 +41,7 @@ pub(crate) async fn load(worker: Arc<Worker>, presented: Vec<Presented>) -> Load
     for Presented { token, stale_key } in presented {
         let key = token.id().key(&worker.core.config.key_prefix);
         let Some(record) = worker.load(&key, budget).await? else { continue };
-        let Some(contents) = worker.open(&key, &record) else { continue };
+        let Some(contents) = worker.open(&key, record.bytes) else { continue };
         if !token.verify(&contents.secret_hash) {
             events::rejected(Some(token.id()), worker.core.cookies.name(), "secret");
             continue;

@@ -8,7 +8,6 @@ use std::{
 };
 
 use actix_web::{HttpMessage, HttpRequest, http::header};
-use futures_util::FutureExt;
 
 use crate::{
     changes::{Change, Changes, View, carry},
@@ -18,6 +17,7 @@ use crate::{
     error::SessionError,
     events,
     id::SessionId,
+    joint::Joint,
     live::{self, Live, Loaded, Loading},
     worker::Worker,
 };
@@ -277,7 +277,7 @@ impl Load {
     fn begin(&mut self, worker: &Arc<Worker>) -> Option<Loading> {
         if let Self::Presented(presented) = self {
             let presented = std::mem::take(presented);
-            *self = Self::Running(events::loading(live::load(worker.clone(), presented)).shared());
+            *self = Self::Running(Joint::new(events::loading(live::load(worker.clone(), presented))));
         }
         match self {
             Self::Running(loading) => Some(loading.clone()),

@@ -233,6 +233,10 @@ impl SessionStore for RedisStore {
         Some(Arc::new(Self { client: Client::Own(connection.another()), timeout: self.timeout }))
     }
 
+    fn timeout(&self) -> Option<Duration> {
+        Some(self.timeout)
+    }
+
     fn name(&self) -> &'static str {
         "redis"
     }
@@ -257,7 +261,7 @@ impl RedisStore {
     /// Sends a command, once.
     async fn ask(&self, command: &Cmd, effect: Effect, deadline: Instant) -> Result<Answer, StoreError> {
         let mut sent = false;
-        let outcome = timeout_at(deadline, self.client.send(command, self.timeout, &mut sent)).await;
+        let outcome = timeout_at(deadline, self.client.send(command, deadline, self.timeout, &mut sent)).await;
         let place = Place { client: &self.client, sent, effect };
         match outcome {
             Ok(Ok(Value::ServerError(error))) => refused(Refusal::from(&error)),
