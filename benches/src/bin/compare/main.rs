@@ -10,10 +10,12 @@ use std::{error::Error, process::ExitCode};
 use self::options::{Mode, Options};
 
 mod contestant;
+mod counts;
 mod growth;
 mod http;
 mod load;
 mod machine;
+mod memory;
 mod options;
 mod peers;
 mod process;
@@ -26,7 +28,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("compare: {error}");
             ExitCode::FAILURE
@@ -34,15 +36,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Outcome {
+fn run() -> Outcome<ExitCode> {
     let options = Options::of_arguments(std::env::args().skip(1))?;
-    let text = match options.mode {
-        Mode::Peers => peers::run(&options)?,
-        Mode::Growth => growth::run(&options)?,
+    let (text, is_worse) = match options.mode {
+        Mode::Peers => (peers::run(&options)?, false),
+        Mode::Growth => (growth::run(&options)?, false),
+        Mode::Memory => (memory::run()?, false),
+        Mode::Counts => counts::run(&options)?,
     };
     println!("{text}");
     if options.write {
         readme::replace(options.mode.name(), &text)?;
     }
-    Ok(())
+    Ok(if is_worse { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

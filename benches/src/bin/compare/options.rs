@@ -23,21 +23,27 @@ pub(crate) struct Options {
     pub(crate) paths: Vec<String>,
     /// Whether the tables go to the README.
     pub(crate) write: bool,
+    /// Whether the counts of instructions are stored.
+    pub(crate) update: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Peers,
     Growth,
+    Memory,
+    Counts,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 2] = [Self::Peers, Self::Growth];
+    pub(crate) const ALL: [Self; 4] = [Self::Peers, Self::Growth, Self::Memory, Self::Counts];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Peers => "peers",
             Self::Growth => "growth",
+            Self::Memory => "memory",
+            Self::Counts => "counts",
         }
     }
 }
@@ -66,6 +72,7 @@ impl Options {
                 "--base" => options.base = list(&value()?),
                 "--paths" => options.paths = list(&value()?),
                 "--write" => options.write = true,
+                "--update" if mode == Mode::Counts => options.update = true,
                 _ => {
                     let known =
                         "--rounds, --seconds, --connections, --workers, --bytes, --servers, --base, --paths, --write";
@@ -82,7 +89,7 @@ impl Options {
     fn of_mode(mode: Mode) -> Self {
         let (rounds, seconds, names) = match mode {
             Mode::Peers => (7, 2, "ours,ours-one,bare,bare again=bare,hand,actix-session,tower-sessions"),
-            Mode::Growth => (3, 1, "ours,bare,hand,actix-session,tower-sessions"),
+            _ => (3, 1, "ours,bare,hand,actix-session,tower-sessions"),
         };
         Self {
             mode,
@@ -95,6 +102,7 @@ impl Options {
             base: list("bare,hand"),
             paths: list("none,read,write,login"),
             write: false,
+            update: false,
         }
     }
 }
