@@ -76,8 +76,11 @@ impl Spread {
         all.sort_by(f64::total_cmp);
         let middle = all.len() / 2;
         let at = |index: usize| all.get(index).copied().unwrap_or_default();
-        let median =
-            if all.len().is_multiple_of(2) { f64::midpoint(at(middle.saturating_sub(1)), at(middle)) } else { at(middle) };
+        let median = if all.len().is_multiple_of(2) {
+            f64::midpoint(at(middle.saturating_sub(1)), at(middle))
+        } else {
+            at(middle)
+        };
         Self { median, least: at(0), most: at(all.len().saturating_sub(1)) }
     }
 }
