@@ -115,6 +115,7 @@ mod tests {
                     plain.swap_remove(position);
                 }
                 prop_assert_eq!(deadlines.first(), plain.iter().copied().min().unwrap_or(NEVER));
+                prop_assert_eq!(deadlines.firsts.len(), plain.len().div_ceil(super::BLOCK));
                 let first = deadlines.position_of_first().map(|position| plain[position]);
                 prop_assert_eq!(first, plain.iter().copied().min());
             }
