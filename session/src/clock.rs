@@ -101,5 +101,6 @@ pub(crate) const SKEW: u64 = 60_000;
 
 /// A duration in whole milliseconds, rounded up, so that an expiry is never earlier than asked.
 pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    let begun = u64::from(duration.subsec_nanos().div_ceil(1_000_000));
+    duration.as_secs().saturating_mul(1000).saturating_add(begun)
 }

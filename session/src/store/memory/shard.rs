@@ -1,51 +1,47 @@
-//! One of the parts that [`MemoryStore`](super::MemoryStore) is divided into: a map, and its order of expiry.
+//! One of the parts that [`MemoryStore`](super::MemoryStore) is divided into.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use hashbrown::HashTable;
 
-use crate::store::{Record, Updated, Version};
+use super::deadlines::{Deadlines, NEVER};
+use crate::store::{Record, Version};
 
-/// What a record takes beside its key and bytes: its places in the map and in the order at their usual fill, and the
-/// allocator's own. Measured over a million records, and rounded up.
-pub(super) const OVERHEAD: usize = 288;
+/// What a record takes beside its key and bytes: its place in the shard at the usual fill, and the allocator's own.
+/// Measured over a million records, and rounded up.
+pub(super) const OVERHEAD: usize = 128;
 
-/// The deadline of a shard without records. No record has it.
-pub(super) const NEVER: u64 = u64::MAX;
-
-/// Records under their keys, and in the order in which they expire.
+/// Records side by side, a table that finds them by their keys, and their deadlines.
+#[derive(Default)]
 pub(super) struct Shard {
-    records: HashMap<Arc<str>, Entry>,
-    order: BTreeMap<Place, Arc<str>>,
-    /// The first deadline of the order, at hand without a look into it.
-    soonest: u64,
-    next: u64,
+    /// The positions of the records, by the hashes of their keys.
+    positions: HashTable<u32>,
+    records: Vec<Stored>,
+    deadlines: Deadlines,
     bytes: usize,
 }
 
-/// A record's place in the order of expiry; no two records of a shard have the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    /// The last millisecond of the record's life.
-    pub(super) deadline: u64,
-    number: u64,
+/// A key and its hash, made once for all look-ups.
+#[derive(Clone, Copy)]
+pub(super) struct Key<'a> {
+    pub(super) text: &'a str,
+    pub(super) hash: u64,
 }
 
-/// What is written: a copy of its own, so that it keeps no larger buffer alive.
-pub(super) struct Write {
-    pub(super) version: Version,
-    pub(super) bytes: Bytes,
-    pub(super) deadline: u64,
-}
-
-struct Entry {
+/// A record in the store: one piece of memory of its own, so that it keeps no larger buffer alive.
+#[derive(Clone)]
+pub(super) struct Stored {
+    hash: u64,
     version: Version,
-    bytes: Bytes,
-    place: Place,
+    contents: Contents,
+}
+
+/// The key, and then the bytes.
+#[derive(Clone)]
+struct Contents {
+    both: Arc<[u8]>,
+    key: usize,
 }
 
 /// What a record takes, by this store's account.
@@ -53,98 +49,86 @@ pub(super) fn size(key: &str, bytes: &[u8]) -> usize {
     key.len().saturating_add(bytes.len()).saturating_add(OVERHEAD)
 }
 
-impl Default for Shard {
-    fn default() -> Self {
-        Self { records: HashMap::new(), order: BTreeMap::new(), soonest: NEVER, next: 0, bytes: 0 }
-    }
-}
-
 impl Shard {
-    pub(super) fn load(&self, key: &str, now: u64) -> Option<Record> {
-        self.live(key, now).map(|entry| entry.record(now))
+    /// The live record, and its deadline.
+    pub(super) fn load(&self, key: Key<'_>, now: u64) -> Option<(Stored, u64)> {
+        let position = self.live(key, now)?;
+        Some((self.records.get(position)?.clone(), self.deadlines.get(position)))
     }
 
-    /// Stores the record, unless there is a live one; its place, if it was.
-    pub(super) fn create(&mut self, key: Arc<str>, write: Write, now: u64) -> Option<Place> {
-        if self.live(&key, now).is_some() {
-            return None;
+    /// Stores the record, unless there is a live one; whether it was.
+    pub(super) fn create(&mut self, key: Key<'_>, record: Stored, deadline: u64, now: u64) -> bool {
+        if let Some(position) = self.find(key) {
+            if now <= self.deadlines.get(position) {
+                return false;
+            }
+            self.replace(position, record, deadline);
+            return true;
         }
-        self.remove(&key);
-        let place = self.place(write.deadline);
-        self.bytes += size(&key, &write.bytes);
-        self.order.insert(place, Arc::clone(&key));
-        self.soonest = self.soonest.min(place.deadline);
-        self.records.insert(key, Entry { version: write.version, bytes: write.bytes, place });
-        Some(place)
+        self.bytes += record.size();
+        let Self { positions, records, deadlines, .. } = self;
+        // there is no memory for so many that this would not be exact
+        positions.insert_unique(key.hash, records.len() as u32, |position| hash(records, *position));
+        records.push(record);
+        deadlines.push(deadline);
+        true
     }
 
-    /// Replaces the live record that is at `expected`; its place, if it was.
-    pub(super) fn update(&mut self, key: &str, write: Write, expected: &Version, now: u64) -> Result<Place, Updated> {
-        let place = self.place(write.deadline);
-        let Some(entry) = self.records.get_mut(key).filter(|entry| now <= entry.place.deadline) else {
-            return Err(Updated::Gone);
-        };
-        if entry.version != *expected {
-            return Err(Updated::Conflict(entry.record(now)));
+    /// Replaces the live record that is at `expected`; otherwise says what is there.
+    pub(super) fn update(
+        &mut self,
+        key: Key<'_>,
+        record: Stored,
+        deadline: u64,
+        expected: &Version,
+        now: u64,
+    ) -> Result<(), Option<(Stored, u64)>> {
+        let position = self.live(key, now).ok_or(None)?;
+        match self.records.get(position) {
+            Some(stored) if stored.version == *expected => {
+                self.replace(position, record, deadline);
+                Ok(())
+            }
+            other => Err(other.map(|stored| (stored.clone(), self.deadlines.get(position)))),
         }
-        self.bytes = self.bytes - entry.bytes.len() + write.bytes.len();
-        let old = std::mem::replace(entry, Entry { version: write.version, bytes: write.bytes, place }).place;
-        self.move_in_order(old, place);
-        Ok(place)
     }
 
     /// Moves the deadline of a live record, if that makes it later; whether there is one.
-    pub(super) fn touch(&mut self, key: &str, deadline: u64, now: u64) -> bool {
-        let Some(entry) = self.records.get_mut(key).filter(|entry| now <= entry.place.deadline) else { return false };
-        let old = entry.place;
-        if deadline > old.deadline {
-            entry.place.deadline = deadline;
-            self.move_in_order(old, Place { deadline, ..old });
+    pub(super) fn touch(&mut self, key: Key<'_>, deadline: u64, now: u64) -> bool {
+        let Some(position) = self.live(key, now) else { return false };
+        if deadline > self.deadlines.get(position) {
+            self.deadlines.set(position, deadline);
         }
         true
     }
 
-    pub(super) fn remove(&mut self, key: &str) {
-        if let Some((key, entry)) = self.records.remove_entry(key) {
-            self.order.remove(&entry.place);
-            self.left_order(entry.place);
-            self.bytes -= size(&key, &entry.bytes);
-            // what a crowd needed is given back; a few thousand records at most are moved
-            if self.records.len() * 8 < self.records.capacity() && self.records.capacity() > 64 {
-                self.records.shrink_to(self.records.len() * 2);
-            }
+    pub(super) fn remove(&mut self, key: Key<'_>) {
+        if let Some(position) = self.find(key) {
+            self.remove_at(position);
         }
     }
 
     /// Removes at most `limit` expired records; how many.
     pub(super) fn remove_expired(&mut self, limit: u64, now: u64) -> u64 {
-        let mut removed = 0;
-        while removed < limit && self.soonest() < now {
-            self.remove_soonest(now, None);
-            removed += 1;
-        }
-        removed
+        (0..limit).take_while(|_| self.soonest() < now && self.remove_first()).count() as u64
     }
 
-    /// Removes the record that expires first, leaving out the one at `except`, if that is by `deadline`; its place.
-    pub(super) fn remove_soonest(&mut self, deadline: u64, except: Option<Place>) -> Option<Place> {
-        let (place, key) = self.order.iter().find(|(place, _)| Some(**place) != except)?;
-        if place.deadline > deadline {
-            return None;
-        }
-        let (place, key) = (*place, Arc::clone(key));
-        self.remove(&key);
-        Some(place)
+    /// Removes the record that expires first, leaving out that under `except`, if it is by `deadline`; its deadline.
+    pub(super) fn remove_soonest(&mut self, deadline: u64, except: Option<Key<'_>>) -> Option<u64> {
+        self.leaving_out(except, |shard| {
+            let first = shard.soonest();
+            (first <= deadline && first < NEVER && shard.remove_first()).then_some(first)
+        })
     }
 
     /// The deadline of the record that expires first; [`NEVER`] if there is none.
     pub(super) fn soonest(&self) -> u64 {
-        self.soonest
+        self.deadlines.first()
     }
 
-    /// The same, leaving out the record at `except`.
-    pub(super) fn soonest_but(&self, except: Place) -> u64 {
-        self.order.keys().find(|place| **place != except).map_or(NEVER, |place| place.deadline)
+    /// The same, leaving out the record under `except`.
+    pub(super) fn soonest_but(&mut self, except: Key<'_>) -> u64 {
+        self.leaving_out(Some(except), |shard| shard.soonest())
     }
 
     /// What all records take together.
@@ -152,33 +136,108 @@ impl Shard {
         self.bytes
     }
 
-    fn live(&self, key: &str, now: u64) -> Option<&Entry> {
-        self.records.get(key).filter(|entry| now <= entry.place.deadline)
+    fn find(&self, key: Key<'_>) -> Option<usize> {
+        let is = |position: &u32| self.records.get(*position as usize).is_some_and(|record| record.is(key));
+        self.positions.find(key.hash, is).map(|position| *position as usize)
     }
 
-    fn move_in_order(&mut self, old: Place, new: Place) {
-        if let Some(key) = self.order.remove(&old) {
-            self.order.insert(new, key);
-            self.soonest = self.soonest.min(new.deadline);
-            self.left_order(old);
+    fn live(&self, key: Key<'_>, now: u64) -> Option<usize> {
+        self.find(key).filter(|position| now <= self.deadlines.get(*position))
+    }
+
+    fn replace(&mut self, position: usize, record: Stored, deadline: u64) {
+        let Some(stored) = self.records.get_mut(position) else { return };
+        self.bytes = self.bytes - stored.size() + record.size();
+        *stored = record;
+        self.deadlines.set(position, deadline);
+    }
+
+    fn remove_first(&mut self) -> bool {
+        self.deadlines.position_of_first().inspect(|position| self.remove_at(*position)).is_some()
+    }
+
+    /// Removes the record at a position, which the last one takes.
+    fn remove_at(&mut self, position: usize) {
+        if position >= self.records.len() {
+            return;
+        }
+        let removed = self.records.swap_remove(position);
+        self.deadlines.swap_remove(position);
+        self.bytes -= removed.size();
+        let (gone, moved) = (position as u32, self.records.len() as u32);
+        if let Ok(entry) = self.positions.find_entry(removed.hash, |at| *at == gone) {
+            entry.remove();
+        }
+        if let Some(at) = self.positions.find_mut(hash(&self.records, gone), |at| *at == moved) {
+            *at = gone;
+        }
+        self.shrink();
+    }
+
+    /// Gives back what a crowd needed: at once, but for the table, a few bytes a record, which would have to be made anew.
+    fn shrink(&mut self) {
+        let capacity = self.records.len() * 2;
+        if self.records.capacity() > 64 && self.records.capacity() > capacity * 4 {
+            self.records.shrink_to(capacity);
+            self.deadlines.shrink_to(capacity);
+        }
+        if self.records.is_empty() && self.positions.capacity() > 64 {
+            self.positions = HashTable::new();
         }
     }
 
-    fn left_order(&mut self, place: Place) {
-        if place.deadline == self.soonest {
-            self.soonest = self.order.first_key_value().map_or(NEVER, |(place, _)| place.deadline);
+    /// Works as if there were no record under a key.
+    fn leaving_out<T>(&mut self, key: Option<Key<'_>>, work: impl FnOnce(&mut Self) -> T) -> T {
+        let place = key.and_then(|key| Some((key, self.find(key)?)));
+        let Some((key, position)) = place else { return work(self) };
+        let deadline = self.deadlines.set(position, NEVER);
+        let outcome = work(self);
+        // it may have taken the place of one that was removed
+        if let Some(position) = self.find(key) {
+            self.deadlines.set(position, deadline);
         }
-    }
-
-    fn place(&mut self, deadline: u64) -> Place {
-        self.next += 1;
-        Place { deadline, number: self.next }
+        outcome
     }
 }
 
-impl Entry {
-    fn record(&self, now: u64) -> Record {
-        let left = Duration::from_millis(self.place.deadline.saturating_sub(now).max(1));
-        Record { version: self.version, bytes: self.bytes.clone(), expires_in: left }
+/// The hash of the record at a position, known without a look at its key.
+fn hash(records: &[Stored], position: u32) -> u64 {
+    records.get(position as usize).map_or(0, |record| record.hash)
+}
+
+impl Stored {
+    /// A copy of what is to be written.
+    pub(super) fn new(key: Key<'_>, record: &Record) -> Self {
+        let both = Arc::from([key.text.as_bytes(), &record.bytes].concat());
+        Self { hash: key.hash, version: record.version, contents: Contents { both, key: key.text.len() } }
+    }
+
+    /// The record for who asked, with its life from now on.
+    pub(super) fn record(self, deadline: u64, now: u64) -> Record {
+        let left = Duration::from_millis(deadline.saturating_sub(now).max(1));
+        Record { version: self.version, bytes: Bytes::from_owner(self.contents), expires_in: left }
+    }
+
+    fn is(&self, key: Key<'_>) -> bool {
+        self.hash == key.hash && self.contents.key() == key.text.as_bytes()
+    }
+
+    fn size(&self) -> usize {
+        self.contents.both.len() + OVERHEAD
     }
 }
+
+impl Contents {
+    fn key(&self) -> &[u8] {
+        self.both.get(..self.key).unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for Contents {
+    fn as_ref(&self) -> &[u8] {
+        self.both.get(self.key..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

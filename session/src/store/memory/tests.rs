@@ -66,7 +66,7 @@ async fn the_record_just_written_stays_though_it_expires_first() {
     assert!(holds(&store, "k3").await);
     // growing by an update makes room in the same way
     let old = store.load("k3").await.unwrap().unwrap().version;
-    let larger = Record::new(vec![b'x'; 250], Duration::from_secs(1));
+    let larger = Record::new(vec![b'x'; shard::size("k3", b"")], Duration::from_secs(1));
     assert_eq!(store.update("k3", &larger, &old).await.unwrap(), Updated::Done);
     assert!(holds(&store, "k3").await && !holds(&store, "k1").await);
 }
