@@ -126,6 +126,11 @@ impl Worker {
         Some(Record::new(self.core.sealer.seal(key, bytes)?, expires_in))
     }
 
+    /// What the store has at hand.
+    pub(crate) fn recall(&self, key: &str) -> Option<Record> {
+        self.store.recall(key)
+    }
+
     pub(crate) async fn load(&self, key: &str, budget: Budget) -> Result<Option<Record>, StoreError> {
         self.within("load", budget, StoreErrorKind::Unavailable, self.store.load(key)).await
     }
