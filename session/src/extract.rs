@@ -177,7 +177,10 @@ impl<T: SessionData> FromRequest for Session<T> {
     type Future = Extract<T>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Extract<T> {
-        Extract::new(request, State::load_for)
+        Extract::new(request, |state| {
+            let reads = state.worker.core.config.cache_guarded || !registry::guards::<T>();
+            if reads { state.recall() } else { state.load() }
+        })
     }
 }
 
@@ -190,16 +193,16 @@ pub struct Extract<T> {
 impl<T: SessionData> Extract<T> {
     /// Begins to extract from a session that comes from the store itself.
     pub(crate) fn loaded(request: &HttpRequest) -> Self {
-        Self::new(request, |state, _| state.load())
+        Self::new(request, State::load)
     }
 
-    fn new(request: &HttpRequest, load: impl FnOnce(&State, &Schema) -> Result<(), Loading>) -> Self {
+    fn new(request: &HttpRequest, load: impl FnOnce(&State) -> Result<(), Loading>) -> Self {
         let step = State::of(request).and_then(|state| {
             if let Err(error) = registry::register(T::schema()) {
                 events::usage(&error);
                 return Err(error);
             }
-            Ok(match load(&state, T::schema()) {
+            Ok(match load(&state) {
                 Ok(()) => Step::Loaded(state),
                 Err(loading) => Step::Loading(state, loading),
             })

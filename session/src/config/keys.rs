@@ -99,7 +99,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         value.integer(1..=u16::MAX.into(), "").map(|port| config.store.redis_port = port)
     }),
     setting("SESSION_REDIS_CLIENT_CACHE", |config, value| {
-        let bytes = value.none_or(|value| value.bytes())?;
+        let bytes = value.none_or(Value::bytes)?;
         config.store.redis_client_cache = bytes.unwrap_or(0);
         Ok(())
     }),

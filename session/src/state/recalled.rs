@@ -6,7 +6,6 @@ use futures_util::FutureExt;
 
 use super::{Inner, Load, State};
 use crate::{
-    data::{Guard, Schema},
     error::SessionError,
     events,
     live::{self, Loaded, Loading, stored},
@@ -23,17 +22,13 @@ pub(super) struct Recalled {
 }
 
 impl State {
-    /// Has the session for a type that reads it: recalled if the store can, and if the type guards nothing.
-    pub(crate) fn load_for(&self, schema: &Schema) -> Result<(), Loading> {
-        let guards = || schema.fields.iter().any(|field| field.guard != Guard::None);
-        if self.worker.core.config.cache_guarded || !guards() {
-            let mut inner = self.inner.borrow_mut();
-            inner.recall(&self.worker);
-            if inner.is_recalled() {
-                return Ok(());
-            }
-        }
-        self.load()
+    /// Has the session to read: recalled, if the store can.
+    pub(crate) fn recall(&self) -> Result<(), Loading> {
+        let mut inner = self.inner.borrow_mut();
+        inner.recall(&self.worker);
+        let is_recalled = inner.is_recalled();
+        drop(inner);
+        if is_recalled { Ok(()) } else { self.load() }
     }
 
     /// Loads the session, unless that is done or under way.
