@@ -264,8 +264,9 @@ pub trait SessionStore: Send + Sync + 'static {
     /// asking the backend. `None`, the default, if there is none.
     ///
     /// The one exception to S14, for a store that is told of changes and was asked to keep what it reads: the record
-    /// may be behind by what the store documents, whatever happens to its backend, but for writes of this process,
-    /// which are seen as by [`load`](Self::load). It is never expired, and its `expires_in` is what remains.
+    /// may be behind by what the store documents, whatever happens to its backend. It is not behind acknowledged writes
+    /// of this store and of those that [`for_worker`](Self::for_worker) makes of it. It is never expired, and its
+    /// `expires_in` is what remains.
     ///
     /// ```
     /// # use actix_typed_session::store::{MemoryStore, SessionStore};
