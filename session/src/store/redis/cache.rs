@@ -248,3 +248,115 @@ fn keys(push: &PushInfo) -> Option<impl Iterator<Item = &[u8]>> {
 fn text(key: &Value) -> Option<&[u8]> {
     if let Value::BulkString(text) = key { Some(text) } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holding(max_bytes: usize, keys: &[&str]) -> (Caches, Arc<Cache>) {
+        let caches = Caches::new(max_bytes);
+        let cache = caches.open();
+        keep(&cache, keys);
+        (caches, cache)
+    }
+
+    fn keep(cache: &Arc<Cache>, keys: &[&str]) {
+        for key in keys {
+            cache.clone().asking(key).keep(key, &Record::new("bytes", Duration::from_secs(60)));
+        }
+    }
+
+    fn held(cache: &Cache) -> usize {
+        let inner = cache.lock();
+        let bytes: usize = inner.held.iter().map(|(key, held)| size(key, &held.bytes)).sum();
+        assert_eq!(inner.bytes, bytes);
+        inner.held.len()
+    }
+
+    fn push(cache: &Arc<Cache>, kind: PushKind, data: Vec<Value>) {
+        let _ = Pushes(cache.clone()).send(PushInfo { kind, data });
+    }
+
+    fn key(key: &str) -> Value {
+        Value::BulkString(key.into())
+    }
+
+    #[test]
+    fn what_is_said_to_have_changed_is_dropped() {
+        let (_caches, cache) = holding(10_000, &["one", "two", "three"]);
+        push(&cache, PushKind::Invalidate, vec![Value::Array(vec![key("one"), key("two"), key("other")])]);
+        assert!(cache.recall("one").is_none() && cache.recall("two").is_none() && cache.recall("three").is_some());
+    }
+
+    #[test]
+    fn a_push_that_is_not_understood_drops_all() {
+        let invalidate = PushKind::Invalidate;
+        for (kind, data) in [
+            (invalidate.clone(), vec![]),
+            (invalidate.clone(), vec![Value::Nil]),
+            (invalidate.clone(), vec![key("other")]),
+            (invalidate.clone(), vec![Value::Array(vec![key("other"), Value::Int(1)])]),
+            (invalidate, vec![Value::Array(vec![key("other")]), Value::Nil]),
+            (PushKind::Other("tracking-redir-broken".into()), vec![]),
+            (PushKind::Disconnection, vec![]),
+        ] {
+            let (_caches, cache) = holding(10_000, &["one", "two"]);
+            let asked = cache.clone().asking("three");
+            push(&cache, kind.clone(), data.clone());
+            asked.keep("three", &Record::new("bytes", Duration::from_secs(60)));
+            assert_eq!(held(&cache), 0, "{kind:?} {data:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_not_kept_if_its_key_changed_after_it_was_asked_for() {
+        let (caches, cache) = holding(10_000, &[]);
+        let record = Record::new("bytes", Duration::from_secs(60));
+        let asked = cache.clone().asking("one");
+        push(&cache, PushKind::Invalidate, vec![Value::Array(vec![key("one")])]);
+        asked.keep("one", &record);
+        assert_eq!(held(&cache), 0, "it was pushed");
+
+        // by whichever worker
+        let other = caches.open();
+        let before = cache.clone().asking("one");
+        let writing = caches.writing("one");
+        let meanwhile = cache.clone().asking("one");
+        drop(writing);
+        let after = other.clone().asking("one");
+        before.keep("one", &record);
+        meanwhile.keep("one", &record);
+        assert_eq!(held(&cache), 0, "it was written");
+        after.keep("one", &record);
+        assert_eq!(held(&other), 1);
+    }
+
+    #[test]
+    fn no_more_is_held_than_fits_and_what_was_used_longest_ago_goes() {
+        let each = OVERHEAD + 1 + "bytes".len();
+        let (_caches, cache) = holding(3 * each, &["1", "2", "3"]);
+        assert!(cache.recall("1").is_some());
+        keep(&cache, &["4", "4", "4"]);
+        assert_eq!(held(&cache), 3);
+        assert!(cache.recall("2").is_none() && ["1", "3", "4"].iter().all(|key| cache.recall(key).is_some()));
+
+        cache.clone().asking("1").keep("1", &Record::new(vec![0; 3 * each], Duration::from_secs(60)));
+        assert_eq!(held(&cache), 3, "what is larger than all is not kept");
+    }
+
+    #[test]
+    fn a_life_without_end_overflows_nothing() {
+        let (_caches, cache) = holding(10_000, &[]);
+        cache.clone().asking("1").keep("1", &Record::new("", Duration::MAX));
+        assert_eq!(held(&cache), 0);
+    }
+
+    #[test]
+    fn a_connection_that_is_gone_takes_its_cache_along() {
+        let caches = Caches::new(10_000);
+        for _ in 0..100 {
+            drop(caches.open());
+        }
+        assert_eq!(caches.all().len(), 1);
+    }
+}
