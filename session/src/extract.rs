@@ -178,8 +178,8 @@ impl<T: SessionData> FromRequest for Session<T> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Extract<T> {
         Extract::new(request, |state| {
-            let reads = state.worker.core.config.cache_guarded || !registry::guards::<T>();
-            if reads { state.recall() } else { state.load() }
+            let reads = || state.worker.core.config.cache_guarded || !registry::guards::<T>();
+            if state.worker.recalls() && reads() { state.recall() } else { state.load() }
         })
     }
 }

@@ -277,6 +277,17 @@ pub trait SessionStore: Send + Sync + 'static {
         None
     }
 
+    /// Whether [`recall`](Self::recall) may have anything to say. Asked once a worker; `false`, the default, spares each
+    /// request the question.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, SessionStore};
+    /// assert!(!MemoryStore::default().recalls());
+    /// ```
+    fn recalls(&self) -> bool {
+        false
+    }
+
     /// The backend's name in events, such as `redis`.
     ///
     /// ```

@@ -75,6 +75,10 @@ impl SessionStore for Remembering {
         self.memory().get(key).cloned()
     }
 
+    fn recalls(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> &'static str {
         self.inner.name()
     }

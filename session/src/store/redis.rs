@@ -140,9 +140,9 @@ impl RedisStore {
     /// Keeps what was read, in so many bytes a worker, until the server says that it changed. 0, the default, for
     /// nothing.
     ///
-    /// A session is then read without a round trip, as it was a fraction of a millisecond ago, and a second ago at
-    /// worst. Writes are as ever. What was used longest ago goes when the bytes are spent, in which the bookkeeping is counted, 256 bytes
-    /// a record.
+    /// What guards nothing is then read without a round trip, as it was a fraction of a millisecond ago, and a second
+    /// ago at worst: see [caching](crate#caching). Writes are as ever. What was used longest ago goes when the bytes are
+    /// spent, in which the bookkeeping is counted, 256 bytes a record.
     ///
     /// Needs Redis 6 or later, or what knows `CLIENT TRACKING` over RESP3, with nothing between that does not pass on
     /// what the server pushes; a user of an access control list needs `client|tracking`, too. A server that refuses is
@@ -283,6 +283,10 @@ impl SessionStore for RedisStore {
 
     fn recall(&self, key: &str) -> Option<Record> {
         self.client.own()?.recall(key)
+    }
+
+    fn recalls(&self) -> bool {
+        self.client.own().is_some_and(Connection::is_caching)
     }
 
     fn name(&self) -> &'static str {

@@ -257,6 +257,10 @@ impl SessionStore for FaultStore {
         self.inner.recall(key)
     }
 
+    fn recalls(&self) -> bool {
+        self.inner.recalls()
+    }
+
     fn name(&self) -> &'static str {
         self.inner.name()
     }

@@ -163,6 +163,10 @@ impl SessionStore for SpyStore {
         self.inner.recall(key)
     }
 
+    fn recalls(&self) -> bool {
+        self.inner.recalls()
+    }
+
     fn name(&self) -> &'static str {
         self.inner.name()
     }

@@ -204,6 +204,10 @@ impl SessionStore for Watched {
         self.inner.recall(key)
     }
 
+    fn recalls(&self) -> bool {
+        self.inner.recalls()
+    }
+
     fn name(&self) -> &'static str {
         self.inner.name()
     }

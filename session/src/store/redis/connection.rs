@@ -64,6 +64,11 @@ impl Connection {
         Self { caches: self.caches.clone(), ..Self::new(Arc::clone(&self.address)) }
     }
 
+    /// Whether anything is kept of what is read.
+    pub(super) fn is_caching(&self) -> bool {
+        self.caches.is_some()
+    }
+
     /// What this connection read under a key, and has not changed since as far as is known.
     pub(super) fn recall(&self, key: &str) -> Option<Record> {
         self.cache()?.recall(key)
