@@ -123,13 +123,12 @@ impl Inner {
 
     /// The session ended, or has another token, since it was kept.
     fn turned_out_gone(&mut self) {
+        let lost = (!self.changes.is_empty()).then_some(SessionError::Ended);
+        let failure = self.failure.take().or(lost);
+        self.discard();
+        self.failure = failure;
         self.load = Load::Done(None);
         self.recalled = None;
-        if !self.changes.is_empty() {
-            self.failure.get_or_insert(SessionError::Ended);
-        }
-        self.changes = Arc::default();
-        self.rotate = false;
         self.end();
     }
 }
