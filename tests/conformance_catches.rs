@@ -57,6 +57,8 @@ enum Flaw {
     KeysAreTrimmed,
     AnswersAreMispaired,
     ReplicaIsRead,
+    RecallsExpired,
+    RecallsReplaced,
     MigrateWipes,
     FailureIsNone,
     FailureHangs,
@@ -65,7 +67,7 @@ enum Flaw {
 
 impl Flaw {
     /// The flaws and the rule that has to catch each.
-    const ALL: [(Flaw, &str); 33] = [
+    const ALL: [(Flaw, &str); 35] = [
         (Flaw::LoadReturnsExpired, "s01"),
         (Flaw::CreateOverwrites, "s02"),
         (Flaw::CreateRaces, "s02"),
@@ -97,6 +99,8 @@ impl Flaw {
         (Flaw::SweepIgnoresLimit, "s13"),
         (Flaw::SweepIsForgotten, "s13"),
         (Flaw::ReplicaIsRead, "s14"),
+        (Flaw::RecallsExpired, "s01"),
+        (Flaw::RecallsReplaced, "s14"),
         (Flaw::MigrateWipes, "s15"),
         (Flaw::LossIsUnavailable, "s16"),
     ];
@@ -174,6 +178,7 @@ struct Flawed {
     clock: Clock,
     entries: Arc<Mutex<HashMap<String, Entry>>>,
     replica: Arc<Mutex<HashMap<String, Entry>>>,
+    recalled: Arc<Mutex<HashMap<String, Record>>>,
     asked: Arc<Mutex<VecDeque<String>>>,
 }
 
@@ -185,7 +190,14 @@ struct Entry {
 
 impl Flawed {
     fn new(flaw: Flaw, clock: Clock) -> Self {
-        Self { flaw, clock, entries: Arc::default(), replica: Arc::default(), asked: Arc::default() }
+        Self {
+            flaw,
+            clock,
+            entries: Arc::default(),
+            replica: Arc::default(),
+            recalled: Arc::default(),
+            asked: Arc::default(),
+        }
     }
 
     fn is(&self, flaw: Flaw) -> bool {
@@ -268,6 +280,11 @@ impl SessionStore for Flawed {
                 yield_now().await;
                 let answered = self.asked.lock().unwrap().pop_front().unwrap();
                 return Ok(self.find(&answered));
+            }
+            Flaw::RecallsExpired | Flaw::RecallsReplaced => {
+                let found = self.find(&key);
+                self.recalled.lock().unwrap().extend(found.clone().map(|record| (key, record)));
+                Ok(found)
             }
             _ => Ok(self.find(&key)),
         }
@@ -385,6 +402,14 @@ impl SessionStore for Flawed {
             self.entries.lock().unwrap().clear();
         }
         Ok(())
+    }
+
+    fn recall(&self, key: &str) -> Option<Record> {
+        let key = self.key(key);
+        let recalled = self.recalled.lock().unwrap().get(&key).cloned();
+        let stored = self.entries.lock().unwrap().get(&key).map(|entry| entry.record.version);
+        let is_current = recalled.as_ref().map(|recalled| recalled.version) == stored;
+        recalled.filter(|_| self.is(Flaw::RecallsReplaced) || is_current)
     }
 
     fn name(&self) -> &'static str {

@@ -10,6 +10,7 @@ pub mod support {
     pub mod jar;
     pub mod proxy;
     pub mod redis;
+    pub mod remembering;
     pub mod server;
     pub mod table;
     pub mod trial;

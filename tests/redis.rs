@@ -13,6 +13,8 @@ use libtest_mimic::{Arguments, Trial};
 
 #[path = "redis/app.rs"]
 mod app;
+#[path = "redis/caching.rs"]
+mod caching;
 #[path = "redis/connecting.rs"]
 mod connecting;
 #[path = "redis/failing.rs"]
@@ -26,6 +28,7 @@ fn main() {
     tls::child();
     let mut trials = Vec::new();
     app::trials(&mut trials);
+    caching::trials(&mut trials);
     connecting::trials(&mut trials);
     failing::trials(&mut trials);
     records::trials(&mut trials);

@@ -35,8 +35,14 @@ use self::stores::{
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let backends: Vec<Arc<dyn Backend>> =
-        vec![Arc::new(Null), Arc::new(Memory), Arc::new(Filesystem), Arc::new(Redis::default()), Arc::new(Custom)];
+    let backends: Vec<Arc<dyn Backend>> = vec![
+        Arc::new(Null),
+        Arc::new(Memory),
+        Arc::new(Filesystem),
+        Arc::new(Redis::default()),
+        Arc::new(Redis::cached()),
+        Arc::new(Custom),
+    ];
     let trials = backends.iter().flat_map(trials).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     // servers end with the last hold on them

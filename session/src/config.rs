@@ -54,6 +54,7 @@ pub struct SessionConfig {
     pub(crate) absolute_lifetime: Option<Duration>,
     pub(crate) permanent: bool,
     pub(crate) refresh: bool,
+    pub(crate) cache_guarded: bool,
     pub(crate) use_signer: bool,
     pub(crate) secret_keys: Vec<Secret<Vec<u8>>>,
     pub(crate) encryption_keys: Vec<Secret<[u8; 32]>>,
@@ -248,6 +249,22 @@ impl SessionConfig {
     /// ```
     pub fn refresh_each_request(mut self, on: bool) -> Self {
         self.refresh = on;
+        self
+    }
+
+    /// Whether types with an `owner` or a `rotate` field, too, are read from what the store keeps of earlier reads.
+    /// Default: false. Without a store that keeps any, such as [`RedisStore`](crate::store::RedisStore) by
+    /// `client_cache`, it has no effect.
+    ///
+    /// A user who is signed out or blocked elsewhere is then let in for as long as the store may be behind.
+    ///
+    /// ```
+    /// use actix_typed_session::SessionConfig;
+    ///
+    /// let config = SessionConfig::new().cache_guarded(true);
+    /// ```
+    pub fn cache_guarded(mut self, on: bool) -> Self {
+        self.cache_guarded = on;
         self
     }
 
@@ -485,6 +502,7 @@ impl Default for SessionConfig {
             absolute_lifetime: Some(90 * DAY),
             permanent: true,
             refresh: true,
+            cache_guarded: false,
             use_signer: false,
             secret_keys: Vec::new(),
             encryption_keys: Vec::new(),

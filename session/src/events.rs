@@ -83,6 +83,7 @@ events! {
     STORE_FOREIGN: WARN "session.record.foreign" { store, key };
     STORE_FULL: WARN "session.store.full" { store, limit };
     STORE_PRUNE: WARN "session.store.prune" { store, error };
+    STORE_UNCACHED: WARN "session.store.uncached" { store, error };
     NO_MIDDLEWARE: ERROR "session.no_middleware" { route };
     USAGE: ERROR "session.usage" { error };
     SECOND_STORE: ERROR "session.second_store" { cookie, store };
@@ -265,6 +266,15 @@ pub(crate) fn file_damaged(path: &Path, reason: &'static str) {
         STORE_DAMAGED,
         { store = "filesystem", path = %path.display(), reason },
         "a session's file is damaged, and counts as absent"
+    );
+}
+
+/// A store that was to cache what it reads can't.
+pub(crate) fn store_uncached(store: &'static str, error: &StoreError) {
+    emit!(
+        STORE_UNCACHED,
+        { store, error = %Chain(error) },
+        "the server does not tell what changes, so that nothing is cached"
     );
 }
 

@@ -180,17 +180,10 @@ impl<T: SessionData> FromRequest for Session<T> {
     type Future = Extract<T>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Extract<T> {
-        let step = State::of(request).and_then(|state| {
-            if let Err(error) = registry::register(T::schema()) {
-                events::usage(&error);
-                return Err(error);
-            }
-            Ok(match state.load() {
-                Ok(()) => Step::Loaded(state),
-                Err(loading) => Step::Loading(state, loading),
-            })
-        });
-        Extract { step: step.unwrap_or_else(|error| Step::Failed(Some(error))), of: PhantomData }
+        Extract::new(request, |state| {
+            let reads = || state.worker.core.config.cache_guarded || !registry::guards::<T>();
+            if state.worker.recalls() && reads() { state.recall() } else { state.load() }
+        })
     }
 }
 
@@ -198,6 +191,27 @@ impl<T: SessionData> FromRequest for Session<T> {
 pub struct Extract<T> {
     step: Step,
     of: PhantomData<fn() -> T>,
+}
+
+impl<T: SessionData> Extract<T> {
+    /// Begins to extract from a session that comes from the store itself.
+    pub(crate) fn loaded(request: &HttpRequest) -> Self {
+        Self::new(request, State::load)
+    }
+
+    fn new(request: &HttpRequest, load: impl FnOnce(&State) -> Result<(), Loading>) -> Self {
+        let step = State::of(request).and_then(|state| {
+            if let Err(error) = registry::register(T::schema()) {
+                events::usage(&error);
+                return Err(error);
+            }
+            Ok(match load(&state) {
+                Ok(()) => Step::Loaded(state),
+                Err(loading) => Step::Loading(state, loading),
+            })
+        });
+        Self { step: step.unwrap_or_else(|error| Step::Failed(Some(error))), of: PhantomData }
+    }
 }
 
 enum Step {
@@ -213,11 +227,14 @@ impl<T: SessionData> Future for Extract<T> {
         match &mut self.step {
             Step::Failed(error) => Poll::Ready(Err(error.take().unwrap_or(SessionError::NoMiddleware))),
             Step::Loaded(state) => Poll::Ready(Session::new(state.clone())),
-            Step::Loading(state, loading) => {
-                let loaded = ready!(Pin::new(loading).poll(cx));
+            Step::Loading(state, loading) => loop {
+                let loaded = ready!(Pin::new(&mut *loading).poll(cx));
                 state.loaded(loaded);
-                Poll::Ready(Session::new(state.clone()))
-            }
+                match state.load() {
+                    Ok(()) => return Poll::Ready(Session::new(state.clone())),
+                    Err(next) => *loading = next,
+                }
+            },
         }
     }
 }

@@ -200,8 +200,8 @@ impl<T: SessionData, const SECS: u64> FromRequest for Fresh<T, SECS> {
     type Error = SessionError;
     type Future = ExtractFresh<T, SECS>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> ExtractFresh<T, SECS> {
-        ExtractFresh { session: Session::from_request(request, payload) }
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> ExtractFresh<T, SECS> {
+        ExtractFresh { session: Extract::loaded(request) }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     events,
     joint::Joint,
     record::{Contents, NEVER},
-    store::Version,
+    store::{Record, Version},
     token::Token,
     worker::Worker,
 };
@@ -34,8 +34,36 @@ pub(crate) type Loaded = Result<Option<Arc<Live>>, SessionError>;
 /// A load that all who need it share, and that goes on when the one who began it is gone.
 pub(crate) type Loading = Joint<Loaded>;
 
+impl Live {
+    /// The token as the request brought it.
+    pub(crate) fn presented(&self) -> Presented {
+        Presented { token: self.token.clone(), stale_key: self.stale_key }
+    }
+}
+
+/// The session of a token as the store read it before, if it has that at hand. The visitor may be somebody all the same
+/// where it has not.
+pub(crate) fn recall(worker: &Worker, presented: &Presented) -> Option<Live> {
+    let Presented { token, stale_key } = presented;
+    let key = token.id().key(&worker.core.config.key_prefix);
+    let record = worker.recall(&key)?;
+    let contents = worker.open(&key, record.bytes)?;
+    let is_live = token.verify(&contents.secret_hash) && deadline(worker, &contents) > worker.core.config.clock.now();
+    if !is_live {
+        return None;
+    }
+    events::loaded(Some(token.id()));
+    let Record { version, expires_in: remaining, .. } = record;
+    Some(Live { token: token.clone(), contents, key, version, remaining, stale_key: *stale_key })
+}
+
+/// Begins to look up the tokens of a request.
+pub(crate) fn begin(worker: Arc<Worker>, presented: Vec<Presented>) -> Loading {
+    Joint::new(events::loading(load(worker, presented)))
+}
+
 /// Looks up the tokens of a request. Two that are live mean that somebody tossed a cookie in: then none counts.
-pub(crate) async fn load(worker: Arc<Worker>, presented: Vec<Presented>) -> Loaded {
+async fn load(worker: Arc<Worker>, presented: Vec<Presented>) -> Loaded {
     let budget = worker.budget();
     let mut found: Option<Live> = None;
     for Presented { token, stale_key } in presented {

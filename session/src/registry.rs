@@ -7,29 +7,42 @@ use std::{
 };
 
 use crate::{
-    data::{Field, Guard, Schema},
+    data::{Decoder, Field, Guard, Schema, SessionData},
     error::SessionError,
 };
 
-/// Whether a type clashes with another, found at its first use and remembered.
+/// Whether a type clashes with another, and whether it guards something: found at its first use and remembered.
 #[derive(Debug, Default)]
-pub struct Registration(OnceLock<Result<(), String>>);
+pub struct Registration {
+    outcome: OnceLock<Result<(), String>>,
+    guards: OnceLock<bool>,
+}
 
 impl Registration {
     /// Not used yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self(OnceLock::new())
+        Self { outcome: OnceLock::new(), guards: OnceLock::new() }
     }
 }
 
 /// Notes that a type is used; an error if it and another type mean different things by one name.
 pub(crate) fn register(schema: &'static Schema) -> Result<(), SessionError> {
-    let outcome = schema.registration.0.get_or_init(|| {
+    let outcome = schema.registration.outcome.get_or_init(|| {
         let mut registry = REGISTRY.write().unwrap_or_else(PoisonError::into_inner);
         registry.add(schema)
     });
     outcome.clone().map_err(|message| SessionError::Usage(Cow::Owned(message)))
+}
+
+/// Whether something depends on who has a session of this type: it has a field that is marked `owner` or `rotate`, or one
+/// that must be there.
+pub(crate) fn guards<T: SessionData>() -> bool {
+    let schema = T::schema();
+    *schema.registration.guards.get_or_init(|| {
+        let is_marked = schema.fields.iter().any(|field| field.guard != Guard::None);
+        is_marked || T::decode(&Decoder::new(&|_| None)).is_err()
+    })
 }
 
 /// What a change of this field does, by the types that this program has used.

@@ -17,12 +17,14 @@ use crate::{
     error::SessionError,
     events,
     id::SessionId,
-    joint::Joint,
-    live::{self, Live, Loaded, Loading},
+    live::{self, Live, Loading},
     worker::Worker,
 };
 
 mod flight;
+mod recalled;
+
+use self::recalled::Recalled;
 
 /// The session of one request. Handlers, extractors and the middleware share it; none of them holds the request.
 pub(crate) struct State {
@@ -34,6 +36,8 @@ pub(crate) struct State {
 
 struct Inner {
     load: Load,
+    /// Whether what was loaded was not.
+    recalled: Option<Recalled>,
     phase: Phase,
     /// A `destroy` that is still to be done, which made all that was loaded void: the era before it.
     destroyed: Option<u32>,
@@ -102,6 +106,7 @@ impl State {
     pub(crate) fn new(worker: Arc<Worker>) -> Self {
         let inner = Inner {
             load: Load::Untouched,
+            recalled: None,
             phase: Phase::Open,
             destroyed: None,
             era: 0,
@@ -137,28 +142,9 @@ impl State {
         self.touched.get()
     }
 
-    /// Loads the session, unless that is done or under way.
-    pub(crate) fn load(&self) -> Result<(), Loading> {
-        self.inner.borrow_mut().load.begin(&self.worker).map_or(Ok(()), Err)
-    }
-
-    /// Takes what a load came to.
-    pub(crate) fn loaded(&self, loaded: Loaded) {
-        let mut inner = self.inner.borrow_mut();
-        if let Load::Running(_) = inner.load {
-            inner.load = match loaded {
-                Ok(live) => Load::Done(live),
-                Err(error) => {
-                    events::load_failed(&error);
-                    Load::Failed(error)
-                }
-            };
-        }
-    }
-
     /// Loads the session and waits for it.
     pub(crate) async fn ready(&self) -> Result<Snapshot, SessionError> {
-        if let Err(loading) = self.load() {
+        while let Err(loading) = self.load() {
             let loaded = loading.await;
             self.loaded(loaded);
         }
@@ -277,7 +263,7 @@ impl Load {
     fn begin(&mut self, worker: &Arc<Worker>) -> Option<Loading> {
         if let Self::Presented(presented) = self {
             let presented = std::mem::take(presented);
-            *self = Self::Running(Joint::new(events::loading(live::load(worker.clone(), presented))));
+            *self = Self::Running(live::begin(worker.clone(), presented));
         }
         match self {
             Self::Running(loading) => Some(loading.clone()),

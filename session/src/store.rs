@@ -57,7 +57,7 @@ pub use self::redis::RedisStore;
 /// | S11 | a backend that is down, hangs or answers nonsense is an `Err` within the timeout, never `None` |
 /// | S12 | dropping any of its futures half-way never makes a later call wrong |
 /// | S13 | [`delete_expired`](Self::delete_expired) deletes at most `limit` expired records, never a live one, and a call's work is bounded |
-/// | S14 | reads see acknowledged writes |
+/// | S14 | [`load`](Self::load) sees acknowledged writes |
 /// | S15 | [`migrate`](Self::migrate) may run twice and concurrently without harm |
 /// | S16 | conditional writes are never retried inside: a write whose outcome is unknown is [`OutcomeUnknown`](StoreErrorKind::OutcomeUnknown) |
 ///
@@ -271,6 +271,34 @@ pub trait SessionStore: Send + Sync + 'static {
     /// ```
     fn timeout(&self) -> Option<Duration> {
         None
+    }
+
+    /// A record that this store read before, and of which nothing has told that it changed since; at once, without
+    /// asking the backend. `None`, the default, if there is none.
+    ///
+    /// The one exception to S14, for a store that is told of changes and was asked to keep what it reads: the record
+    /// may be behind by what the store documents, whatever happens to its backend. It is not behind acknowledged writes
+    /// of this store and of those that [`for_worker`](Self::for_worker) makes of it. It is never expired, and its
+    /// `expires_in` is what remains.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, SessionStore};
+    /// assert_eq!(MemoryStore::default().recall("session:1"), None); // `load` costs no more
+    /// ```
+    fn recall(&self, key: &str) -> Option<Record> {
+        let _ = key;
+        None
+    }
+
+    /// Whether [`recall`](Self::recall) may have anything to say. Asked once a worker; `false`, the default, spares each
+    /// request the question.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, SessionStore};
+    /// assert!(!MemoryStore::default().recalls());
+    /// ```
+    fn recalls(&self) -> bool {
+        false
     }
 
     /// The backend's name in events, such as `redis`.

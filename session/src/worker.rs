@@ -29,6 +29,7 @@ pub(crate) struct Worker {
     pub(crate) core: Arc<Core>,
     pub(crate) queue: Arc<Queue>,
     store: Arc<dyn SessionStore>,
+    recalls: bool,
 }
 
 /// The time that a commit may take, over all of its calls.
@@ -88,7 +89,8 @@ impl Budget {
 
 impl Worker {
     pub(crate) fn new(core: Arc<Core>, store: Arc<dyn SessionStore>) -> Self {
-        Self { core, queue: Arc::default(), store }
+        let recalls = store.recalls();
+        Self { core, queue: Arc::default(), store, recalls }
     }
 
     pub(crate) fn budget(&self) -> Budget {
@@ -117,6 +119,16 @@ impl Worker {
     /// The record of a session's bytes.
     pub(crate) fn record(&self, key: &str, bytes: &Bytes, expires_in: Duration) -> Option<Record> {
         Some(Record::new(self.core.sealer.seal(key, bytes)?, expires_in))
+    }
+
+    /// Whether the store may have something at hand.
+    pub(crate) fn recalls(&self) -> bool {
+        self.recalls
+    }
+
+    /// What the store has at hand.
+    pub(crate) fn recall(&self, key: &str) -> Option<Record> {
+        self.store.recall(key)
     }
 
     pub(crate) async fn load(&self, key: &str, budget: Budget) -> Result<Option<Record>, StoreError> {

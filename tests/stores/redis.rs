@@ -14,12 +14,21 @@ use super::{backend::Backend, bad_server};
 #[derive(Default)]
 pub(crate) struct Redis {
     server: OnceLock<Arc<RedisServer>>,
+    /// How many bytes are kept of what is read.
+    client_cache: usize,
+}
+
+impl Redis {
+    /// The same, keeping what it reads.
+    pub(crate) fn cached() -> Self {
+        Self { client_cache: 1 << 20, ..Self::default() }
+    }
 }
 
 #[async_trait]
 impl Backend for Redis {
     fn name(&self) -> &'static str {
-        "redis"
+        if self.client_cache > 0 { "redis_cached" } else { "redis" }
     }
 
     fn missing(&self) -> Option<String> {
@@ -29,7 +38,7 @@ impl Backend for Redis {
     async fn subject(&self) -> Subject {
         let server = self.server.get_or_init(|| Arc::new(RedisServer::start()));
         let within = Duration::from_millis(400);
-        let store = |url: &str| RedisStore::new(url).unwrap();
+        let store = |url: &str| RedisStore::new(url).unwrap().client_cache(self.client_cache).unwrap();
         let failing = |port: u16| store(&format!("redis://127.0.0.1:{port}")).timeout(within);
         Subject::new(store(&server.url()))
             .beside(store(&server.url()))

@@ -44,6 +44,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     }),
     setting("SESSION_PERMANENT", |config, value| value.flag().map(|on| config.permanent = on)),
     setting("SESSION_REFRESH_EACH_REQUEST", |config, value| value.flag().map(|on| config.refresh = on)),
+    setting("SESSION_CACHE_GUARDED", |config, value| value.flag().map(|on| config.cache_guarded = on)),
     setting("SESSION_USE_SIGNER", |config, value| value.flag().map(|on| config.use_signer = on)),
     Setting {
         name: "SESSION_SECRET_KEYS",
@@ -96,6 +97,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     }),
     setting("SESSION_REDIS_PORT", |config, value| {
         value.integer(1..=u16::MAX.into(), "").map(|port| config.store.redis_port = port)
+    }),
+    setting("SESSION_REDIS_CLIENT_CACHE", |config, value| {
+        let bytes = value.none_or(Value::bytes)?;
+        config.store.redis_client_cache = bytes.unwrap_or(0);
+        Ok(())
     }),
     setting("SESSION_FILE_DIR", |config, value| {
         let dir = value.text()?;

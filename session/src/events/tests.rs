@@ -102,6 +102,7 @@ fn tell_all() {
     file_damaged(Path::new("/"), "a test");
     prune_failed(&StoreError::new(StoreErrorKind::Protocol, "a test"));
     record_foreign("redis", "key");
+    store_uncached("redis", &StoreError::new(StoreErrorKind::Unsupported, "a test"));
     store_full("test", 1, "it");
     drop((loading(async { Ok(None) }), committing(None, std::future::pending())));
 }

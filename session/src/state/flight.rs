@@ -103,7 +103,7 @@ impl State {
     }
 
     /// Takes what a commit came to, unless a later one waits for it and takes that along.
-    fn settle(&self, saving: &Saving, outcome: &Outcome) {
+    pub(super) fn settle(&self, saving: &Saving, outcome: &Outcome) {
         let mut inner = self.inner.borrow_mut();
         if !inner.saving.as_ref().is_some_and(|latest| latest.saving.is(saving)) {
             return;

@@ -39,9 +39,11 @@ impl SessionConfig {
                     .clock(self.clock.clone()),
             )),
             #[cfg(feature = "redis")]
-            StoreKind::Redis => {
-                Ok(Arc::new(super::RedisStore::new(&self.store.redis_url())?.timeout(self.store_timeout)))
-            }
+            StoreKind::Redis => Ok(Arc::new(
+                super::RedisStore::new(&self.store.redis_url())?
+                    .timeout(self.store_timeout)
+                    .client_cache(self.store.redis_client_cache)?,
+            )),
             #[allow(unreachable_patterns, reason = "with all features on, every kind has its arm")]
             kind => Err(missing(kind)),
         }
@@ -55,6 +57,8 @@ pub(crate) struct StoreSettings {
     pub(crate) redis_url: Option<Url>,
     pub(crate) redis_host: String,
     pub(crate) redis_port: u16,
+    /// How many bytes of what it reads a worker keeps; 0 for nothing.
+    pub(crate) redis_client_cache: usize,
     pub(crate) file_dir: PathBuf,
     /// Over so many records, those that expire soonest are removed.
     pub(crate) file_threshold: Option<u64>,
@@ -80,6 +84,7 @@ impl Default for StoreSettings {
             redis_url: None,
             redis_host: "127.0.0.1".to_owned(),
             redis_port: 6379,
+            redis_client_cache: 0,
             file_dir: PathBuf::from("flask_session"),
             file_threshold: None,
             file_mode: 0o600,

@@ -252,6 +252,15 @@ impl SessionStore for FaultStore {
         Some(Arc::new(Self { inner, faults: Arc::clone(&self.faults) }))
     }
 
+    /// Not a call, so that no fault meets it.
+    fn recall(&self, key: &str) -> Option<Record> {
+        self.inner.recall(key)
+    }
+
+    fn recalls(&self) -> bool {
+        self.inner.recalls()
+    }
+
     fn name(&self) -> &'static str {
         self.inner.name()
     }

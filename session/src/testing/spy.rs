@@ -158,6 +158,15 @@ impl SessionStore for SpyStore {
         Some(Arc::new(Self { inner, log: Arc::clone(&self.log) }))
     }
 
+    /// Asks nobody, so that it is in no log.
+    fn recall(&self, key: &str) -> Option<Record> {
+        self.inner.recall(key)
+    }
+
+    fn recalls(&self) -> bool {
+        self.inner.recalls()
+    }
+
     fn name(&self) -> &'static str {
         self.inner.name()
     }

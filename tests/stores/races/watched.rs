@@ -200,6 +200,14 @@ impl SessionStore for Watched {
         Some(Arc::new(Self { inner, notes: Arc::clone(&self.notes) }))
     }
 
+    fn recall(&self, key: &str) -> Option<Record> {
+        self.inner.recall(key)
+    }
+
+    fn recalls(&self) -> bool {
+        self.inner.recalls()
+    }
+
     fn name(&self) -> &'static str {
         self.inner.name()
     }

@@ -29,6 +29,11 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Shared for C {
 }
 
 impl Client {
+    /// The store's own connection, which alone keeps what it reads.
+    pub(super) fn own(&self) -> Option<&Connection> {
+        if let Self::Own(connection) = self { Some(connection) } else { None }
+    }
+
     /// Sends a command once, and sets `sent` when the server may have it.
     pub(super) async fn send(
         &self,

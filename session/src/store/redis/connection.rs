@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::future::select_ok;
 use redis::{
-    AsyncConnectionConfig, Cmd, ConnectionAddr, RedisError, RedisResult, Value,
+    AsyncConnectionConfig, Cmd, ConnectionAddr, ErrorKind, ProtocolVersion, RedisError, RedisResult, Value,
     aio::MultiplexedConnection,
     io::tcp::socket2::{SockRef, TcpKeepalive},
 };
@@ -21,7 +21,12 @@ use tokio::{
     time::Instant,
 };
 
-use super::address::Address;
+use super::{
+    address::Address,
+    cache::{Asked, Cache, Caches, Pushes, Writing},
+    failure::{Effect, Refusal, nonsense},
+};
+use crate::store::{Record, StoreError, StoreErrorKind};
 
 /// At most one connection at a time that all calls share, each sending its command behind those of the others.
 ///
@@ -32,22 +37,51 @@ pub(super) struct Connection {
     live: Mutex<Option<Arc<Live>>>,
     /// Held while connecting, so that many calls don't open many connections.
     opening: tokio::sync::Mutex<()>,
+    caches: Option<Arc<Caches>>,
 }
 
 /// A connection and the task that drives it, which ends with the connection, and at the latest with this.
 struct Live {
     commands: MultiplexedConnection,
     driver: JoinHandle<()>,
+    /// What was read by this connection, where that is kept.
+    cache: Option<Arc<Cache>>,
 }
 
 impl Connection {
     pub(super) fn new(address: Arc<Address>) -> Self {
-        Self { address, live: Mutex::default(), opening: tokio::sync::Mutex::default() }
+        Self { address, live: Mutex::default(), opening: tokio::sync::Mutex::default(), caches: None }
+    }
+
+    /// The same, keeping so many bytes of what it reads; none for nothing.
+    pub(super) fn caching(self, max_bytes: usize) -> Self {
+        let caches = (max_bytes > 0).then(|| Arc::new(Caches::new(max_bytes)));
+        Self { caches, ..Self::new(self.address) }
     }
 
     /// The same for another runtime.
     pub(super) fn another(&self) -> Self {
-        Self::new(Arc::clone(&self.address))
+        Self { caches: self.caches.clone(), ..Self::new(Arc::clone(&self.address)) }
+    }
+
+    /// Whether anything is kept of what is read.
+    pub(super) fn is_caching(&self) -> bool {
+        self.caches.is_some()
+    }
+
+    /// What this connection read under a key, and has not changed since as far as is known.
+    pub(super) fn recall(&self, key: &str) -> Option<Record> {
+        self.cache()?.recall(key)
+    }
+
+    /// Notes that a key is about to be read, if what is read is kept.
+    pub(super) fn asking(&self, key: &str) -> Option<Asked> {
+        Some(self.cache()?.asking(key))
+    }
+
+    /// Notes that a record is being changed, until what comes back is dropped.
+    pub(super) fn writing<'a>(&'a self, key: &'a str) -> Option<Writing<'a>> {
+        Some(self.caches.as_ref()?.writing(key))
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -73,9 +107,13 @@ impl Connection {
         let mut commands = live.commands.clone();
         let silent_from = deadline - patience / 2;
         let mut call = Call { connection: self, live: &live, silent_from, answered: false };
+        let proof = live.cache.as_ref().map(|cache| (cache, Instant::now()));
         *sent = true;
         let answer = commands.send_packed_command(command).await;
         call.answered = true;
+        if let (Some((cache, since)), Ok(_)) = (proof, &answer) {
+            cache.answered(since);
+        }
         if is_lost(&answer) {
             self.forget(&live);
         }
@@ -88,14 +126,32 @@ impl Connection {
         live.as_ref().filter(|live| !live.driver.is_finished()).cloned()
     }
 
+    fn cache(&self) -> Option<Arc<Cache>> {
+        self.caches.as_ref()?;
+        self.live()?.cache.clone()
+    }
+
     async fn open(&self) -> RedisResult<Arc<Live>> {
         let _opening = self.opening.lock().await;
         if let Some(live) = self.live() {
             return Ok(live);
         }
-        let live = Arc::new(connect(&self.address).await?);
+        let live = Arc::new(self.connect().await?);
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&live));
         Ok(live)
+    }
+
+    async fn connect(&self) -> RedisResult<Live> {
+        let Some(caches) = &self.caches else { return connect(&self.address, None).await };
+        match connect(&self.address, Some(caches)).await {
+            Err(error) if error.code().is_some() || error.kind() == ErrorKind::RESP3NotSupported => {
+                let live = connect(&self.address, None).await?;
+                // the error itself may quote the password
+                caches.refused(&StoreError::new(StoreErrorKind::Unsupported, "redis refuses to speak RESP3"));
+                Ok(live)
+            }
+            connected => connected,
+        }
     }
 
     fn forget(&self, lost: &Arc<Live>) {
@@ -141,19 +197,19 @@ fn is_lost(answer: &RedisResult<Value>) -> bool {
     }
 }
 
-async fn connect(address: &Address) -> RedisResult<Live> {
+async fn connect(address: &Address, caches: Option<&Arc<Caches>>) -> RedisResult<Live> {
     match &address.place {
         ConnectionAddr::Tcp(host, port) => {
             let stream = connect_tcp(host, *port).await?;
             #[cfg(feature = "redis-tls")]
             if let Some(tls) = &address.tls {
                 let name = rustls::pki_types::ServerName::try_from(host.clone()).map_err(io::Error::other)?;
-                return start(address, tls.connect(name, stream).await?).await;
+                return start(address, tls.connect(name, stream).await?, caches).await;
             }
-            start(address, stream).await
+            start(address, stream, caches).await
         }
         #[cfg(unix)]
-        ConnectionAddr::Unix(path) => start(address, UnixStream::connect(path).await?).await,
+        ConnectionAddr::Unix(path) => start(address, UnixStream::connect(path).await?, caches).await,
         _ => Err(RedisError::from(io::Error::from(io::ErrorKind::Unsupported))),
     }
 }
@@ -174,12 +230,26 @@ async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
 }
 
 /// Signs in, and lets the runtime drive the connection from then on.
-async fn start<S>(address: &Address, stream: S) -> RedisResult<Live>
+async fn start<S>(address: &Address, stream: S, caches: Option<&Arc<Caches>>) -> RedisResult<Live>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     // each call has a time-out around all of it, so that the client need not set up a second one
     let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
-    let (commands, driver) = MultiplexedConnection::new_with_config(&address.login, stream, config).await?;
-    Ok(Live { commands, driver: tokio::spawn(driver) })
+    let Some(caches) = caches else {
+        let (commands, driver) = MultiplexedConnection::new_with_config(&address.login, stream, config).await?;
+        return Ok(Live { commands, driver: tokio::spawn(driver), cache: None });
+    };
+    let cache = caches.open();
+    let config = config.set_push_sender(Pushes(Arc::clone(&cache)));
+    let login = address.login.clone().set_protocol(ProtocolVersion::RESP3);
+    let (commands, driver) = MultiplexedConnection::new_with_config(&login, stream, config).await?;
+    let mut live = Live { commands, driver: tokio::spawn(driver), cache: None };
+    // without NOLOOP: a server that keeps a change from its author forgets to tell the author of the next one, too
+    match live.commands.send_packed_command(redis::cmd("CLIENT").arg("TRACKING").arg("ON")).await? {
+        Value::Okay => live.cache = Some(cache),
+        Value::ServerError(error) => caches.refused(&Refusal::from(&error).into_error()),
+        _ => caches.refused(&nonsense(Effect::Read)),
+    }
+    Ok(live)
 }

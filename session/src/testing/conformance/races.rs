@@ -39,7 +39,8 @@ pub async fn s05_of_concurrent_updates_exactly_one_is_done(subject: &Subject) {
     count_together(subject).await;
 }
 
-/// S14: reads see acknowledged writes, on every connection: of this store, of its workers, of stores beside it.
+/// S14: reads see acknowledged writes, on every connection: of this store, of its workers, of stores beside it. What a
+/// store recalls is not behind its own writes.
 pub async fn s14_reads_see_acknowledged_writes(subject: &Subject) {
     let stores = subject.stores(6);
     let mut readers = stores.iter().skip(1).cycle();
@@ -56,15 +57,23 @@ pub async fn s14_reads_see_acknowledged_writes(subject: &Subject) {
             assert_eq!(seen, Some((first.bytes, first.version)), "S14: a read after an acknowledged create");
 
             let second = Record::new(format!("second {round}"), HOUR);
+            must("load", writer.load(&key).await);
             let _ = must("update", writer.update(&key, &second, &first.version).await);
+            let seen = writer.recall(&key).map_or(second.version, |recalled| recalled.version);
+            assert_eq!(seen, second.version, "S14: what is recalled after an acknowledged update of one's own");
             let seen = read(&key).await.map(|seen| (seen.bytes, seen.version));
             assert_eq!(seen, Some((second.bytes, second.version)), "S14: a read after an acknowledged update");
 
+            must("load", writer.load(&key).await);
             must("touch", writer.touch(&key, 3 * HOUR).await);
+            let left = writer.recall(&key).map_or(3 * HOUR, |recalled| recalled.expires_in);
+            assert!(left > 2 * HOUR, "S14: what is recalled after a touch of one's own has {left:?} to live");
             let left = read(&key).await.map(|seen| seen.expires_in);
             assert!(left > Some(2 * HOUR), "S14: a read after an acknowledged touch still has {left:?} to live");
 
+            must("load", writer.load(&key).await);
             must("delete", writer.delete(&key).await);
+            assert_eq!(writer.recall(&key), None, "S14: what is recalled after an acknowledged delete of one's own");
             assert_eq!(read(&key).await, None, "S14: a read after an acknowledged delete");
         }
     }

@@ -226,6 +226,7 @@ impl Subject {
                 );
                 sleep(Duration::from_millis(20)).await;
             }
+            assert_eq!(self.store().recall(key), None, "{rule}: the record under {key:?} has expired, and is recalled");
         }
     }
 }
