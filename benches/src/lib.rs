@@ -95,6 +95,12 @@ pub fn workers() -> usize {
     variable("WORKERS").unwrap_or(1)
 }
 
+/// How many bytes of what it reads a worker keeps, where that is asked for: `CLIENT_CACHE`.
+#[must_use]
+pub fn client_cache() -> Option<usize> {
+    variable("CLIENT_CACHE")
+}
+
 /// A variable of the environment; one that can't be read ends the program, lest something else is measured than was asked.
 fn variable<T: FromStr>(name: &str) -> Option<T> {
     let text = env::var(name).ok()?;

@@ -1,8 +1,8 @@
 //! This crate as its README sets it up: a small struct for each concern, over one session.
 
-use actix_typed_session::{Session, SessionError, SessionHandle, SessionMiddleware, store::RedisStore};
+use actix_typed_session::{Session, SessionConfig, SessionError, SessionHandle, SessionMiddleware, store::RedisStore};
 use actix_web::{App, HttpServer, web};
-use benches::{ANONYMOUS, Item, Visitor, address, redis_url, workers};
+use benches::{ANONYMOUS, Item, Visitor, address, client_cache, redis_url, workers};
 
 /// Who is signed in; a guard, for its fields are required.
 #[derive(Session)]
@@ -46,7 +46,13 @@ async fn login(session: SessionHandle, visitor: web::Data<Visitor>) -> Result<&'
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let visitor = web::Data::new(Visitor::of_environment());
-    let sessions = SessionMiddleware::new(RedisStore::new(&redis_url())?);
+    let store = RedisStore::new(&redis_url())?;
+    let sessions = match client_cache() {
+        None => SessionMiddleware::new(store),
+        Some(bytes) => {
+            SessionMiddleware::with_config(store.client_cache(bytes)?, SessionConfig::new().cache_guarded(true))?
+        }
+    };
     HttpServer::new(move || {
         App::new()
             .wrap(sessions.clone())

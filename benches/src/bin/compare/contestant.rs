@@ -38,6 +38,10 @@ impl Contestant {
         redis: &Redis,
         folder: &Path,
     ) -> Outcome<Self> {
+        // what stands before the program is for its environment
+        let mut words: Vec<_> = program.split_whitespace().collect();
+        let program = words.pop().unwrap_or_default();
+        let variables = words.iter().filter_map(|word| word.split_once('='));
         let program =
             if program.contains('/') { PathBuf::from(program) } else { env::current_exe()?.with_file_name(program) };
         if !program.exists() {
@@ -49,7 +53,9 @@ impl Contestant {
             .env("PORT", port.to_string())
             .env("REDIS_URL", redis.url(database))
             .env("WORKERS", options.workers.to_string())
-            .env_remove("RECORD_BYTES");
+            .env_remove("RECORD_BYTES")
+            .env_remove("CLIENT_CACHE")
+            .envs(variables);
         if let Some(bytes) = options.bytes {
             command.env("RECORD_BYTES", bytes.to_string());
         }

@@ -88,7 +88,11 @@ impl Options {
 
     fn of_mode(mode: Mode) -> Self {
         let (rounds, seconds, names) = match mode {
-            Mode::Peers => (7, 2, "ours,ours-one,bare,bare again=bare,hand,actix-session,tower-sessions"),
+            Mode::Peers => (
+                7,
+                2,
+                "ours,ours-one,ours-cached=CLIENT_CACHE=16777216 ours,bare,bare again=bare,hand,actix-session,tower-sessions",
+            ),
             _ => (3, 1, "ours,bare,hand,actix-session,tower-sessions"),
         };
         Self {
