@@ -28,7 +28,7 @@ mod shard;
 /// For development, tests, and apps that run as one process. Build it once, outside the app factory: its clones share
 /// their records, while a store built by each worker would know only the sessions of that worker.
 ///
-/// It is bounded, by default to 256 MiB of keys, bytes and bookkeeping (128 bytes a record). At the bound a write
+/// It is bounded, by default to 256 MiB of keys, bytes and bookkeeping (160 bytes a record). At the bound a write
 /// removes the records that expire soonest, expired ones before live ones, and once a minute a warning says that live
 /// sessions are being ended. A record larger than the whole bound is
 /// [`TooLarge`](StoreErrorKind::TooLarge). Expired records are removed by the writes that follow, a few at a time, and
@@ -58,7 +58,7 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// An empty store with another bound, in bytes.
     ///
-    /// Default: 256 MiB, some 470 000 sessions of 400 bytes. A session takes its bytes, its key and 128 bytes more.
+    /// Default: 256 MiB, some 440 000 sessions of 400 bytes. A session takes its bytes, its key and 160 bytes more.
     ///
     /// ```
     /// use actix_typed_session::store::MemoryStore;
