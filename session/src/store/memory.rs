@@ -35,7 +35,8 @@ mod shard;
 /// by [`delete_expired`](SessionStore::delete_expired); no thread runs for that.
 ///
 /// At a million sessions of 400 bytes an operation takes one to two microseconds, and none holds up another for a
-/// millisecond: `benches/run memory` measures both.
+/// millisecond, unless the allocator returns memory to the system: after a sweep of all, that may be tens of them at
+/// once. `benches/run memory` measures it.
 ///
 /// ```
 /// # #[actix_web::main] async fn main() -> Result<(), actix_typed_session::store::StoreError> {

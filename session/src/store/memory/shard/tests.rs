@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use proptest::{collection::vec, prelude::*};
 
 use super::{Key, Shard, Stored, size};
-use crate::store::Record;
+use crate::store::{Record, Version};
 
 /// Many keys that share two hashes.
 fn key(text: &str) -> Key<'_> {
@@ -30,7 +30,7 @@ fn contents(shard: &Shard, keys: &[String]) -> HashMap<String, (String, u64)> {
 proptest! {
     #[test]
     fn a_shard_is_a_map_that_removes_what_expires_first(
-        changes in vec((0..5_u8, 0..90_usize, 0..1000_u64), 0..500),
+        changes in vec((0..6_u8, 0..90_usize, 0..1000_u64), 0..500),
     ) {
         let keys: Vec<String> = (0..90).map(|number| "k".repeat(number / 30) + &number.to_string()).collect();
         let mut shard = Shard::default();
@@ -49,6 +49,13 @@ proptest! {
                     plain.entry(text.clone()).and_modify(|(_, old)| *old = deadline.max(*old));
                 }
                 3 => {
+                    let old = shard.load(key(text), 0).map(|(stored, _)| stored.version);
+                    let expected = old.unwrap_or_else(Version::random);
+                    let updated = shard.update(key(text), stored(key(text), &bytes), deadline, &expected, 0);
+                    prop_assert_eq!(updated.is_ok(), plain.contains_key(text));
+                    plain.entry(text.clone()).and_modify(|now| *now = (bytes, deadline));
+                }
+                4 => {
                     shard.remove(key(text));
                     plain.remove(text);
                 }
