@@ -28,14 +28,15 @@ mod shard;
 /// For development, tests, and apps that run as one process. Build it once, outside the app factory: its clones share
 /// their records, while a store built by each worker would know only the sessions of that worker.
 ///
-/// It is bounded, by default to 256 MiB of keys, bytes and bookkeeping (128 bytes a record). At the bound a write
+/// It is bounded, by default to 256 MiB of keys, bytes and bookkeeping (160 bytes a record). At the bound a write
 /// removes the records that expire soonest, expired ones before live ones, and once a minute a warning says that live
 /// sessions are being ended. A record larger than the whole bound is
 /// [`TooLarge`](StoreErrorKind::TooLarge). Expired records are removed by the writes that follow, a few at a time, and
 /// by [`delete_expired`](SessionStore::delete_expired); no thread runs for that.
 ///
 /// At a million sessions of 400 bytes an operation takes one to two microseconds, and none holds up another for a
-/// millisecond: `benches/run memory` measures both.
+/// millisecond, unless the allocator returns memory to the system: after a sweep of all, that may be tens of them at
+/// once. `benches/run memory` measures it.
 ///
 /// ```
 /// # #[actix_web::main] async fn main() -> Result<(), actix_typed_session::store::StoreError> {
@@ -58,7 +59,7 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// An empty store with another bound, in bytes.
     ///
-    /// Default: 256 MiB, some 470 000 sessions of 400 bytes. A session takes its bytes, its key and 128 bytes more.
+    /// Default: 256 MiB, some 440 000 sessions of 400 bytes. A session takes its bytes, its key and 160 bytes more.
     ///
     /// ```
     /// use actix_typed_session::store::MemoryStore;

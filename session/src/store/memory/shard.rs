@@ -10,14 +10,14 @@ use crate::store::{Record, Version};
 
 /// What a record takes beside its key and bytes: its place in the shard at the usual fill, and the allocator's own.
 /// Measured over a million records, and rounded up.
-pub(super) const OVERHEAD: usize = 128;
+pub(super) const OVERHEAD: usize = 160;
 
-/// Records side by side, a table that finds them by their keys, and their deadlines.
+/// A table of records, and beside it their deadlines in a row, where each has a position.
 #[derive(Default)]
 pub(super) struct Shard {
-    /// The positions of the records, by the hashes of their keys.
-    positions: HashTable<u32>,
-    records: Vec<Stored>,
+    records: HashTable<Stored>,
+    /// The hashes of the records' keys, by their positions.
+    hashes: Vec<u64>,
     deadlines: Deadlines,
     bytes: usize,
 }
@@ -32,9 +32,9 @@ pub(super) struct Key<'a> {
 /// A record in the store: one piece of memory of its own, so that it keeps no larger buffer alive.
 #[derive(Clone)]
 pub(super) struct Stored {
-    hash: u64,
     version: Version,
     contents: Contents,
+    position: u32,
 }
 
 /// The key, and then the bytes.
@@ -52,25 +52,30 @@ pub(super) fn size(key: &str, bytes: &[u8]) -> usize {
 impl Shard {
     /// The live record, and its deadline.
     pub(super) fn load(&self, key: Key<'_>, now: u64) -> Option<(Stored, u64)> {
-        let position = self.live(key, now)?;
-        Some((self.records.get(position)?.clone(), self.deadlines.get(position)))
+        let stored = self.records.find(key.hash, |stored| stored.is(key))?;
+        let deadline = self.deadlines.get(stored.position as usize);
+        (now <= deadline).then(|| (stored.clone(), deadline))
     }
 
     /// Stores the record, unless there is a live one; whether it was.
     pub(super) fn create(&mut self, key: Key<'_>, record: Stored, deadline: u64, now: u64) -> bool {
-        if let Some(position) = self.find(key) {
-            if now <= self.deadlines.get(position) {
+        if let Some(stored) = self.records.find_mut(key.hash, |stored| stored.is(key)) {
+            if now <= self.deadlines.get(stored.position as usize) {
                 return false;
             }
-            self.replace(position, record, deadline);
+            self.bytes = self.bytes - stored.size() + record.size();
+            self.deadlines.set(stored.position as usize, deadline);
+            stored.replace(record);
             return true;
         }
+        self.shrink();
         self.bytes += record.size();
-        let Self { positions, records, deadlines, .. } = self;
         // there is no memory for so many that this would not be exact
-        positions.insert_unique(key.hash, records.len() as u32, |position| hash(records, *position));
-        records.push(record);
-        deadlines.push(deadline);
+        let position = self.hashes.len() as u32;
+        let hashes = &self.hashes;
+        self.records.insert_unique(key.hash, Stored { position, ..record }, |stored| hash(hashes, stored.position));
+        self.hashes.push(key.hash);
+        self.deadlines.push(deadline);
         true
     }
 
@@ -83,29 +88,32 @@ impl Shard {
         expected: &Version,
         now: u64,
     ) -> Result<(), Option<(Stored, u64)>> {
-        let position = self.live(key, now).ok_or(None)?;
-        match self.records.get(position) {
-            Some(stored) if stored.version == *expected => {
-                self.replace(position, record, deadline);
-                Ok(())
-            }
-            other => Err(other.map(|stored| (stored.clone(), self.deadlines.get(position)))),
+        let stored = self.records.find_mut(key.hash, |stored| stored.is(key)).ok_or(None)?;
+        let old = self.deadlines.get(stored.position as usize);
+        if now > old {
+            return Err(None);
         }
+        if stored.version != *expected {
+            return Err(Some((stored.clone(), old)));
+        }
+        self.bytes = self.bytes - stored.size() + record.size();
+        self.deadlines.set(stored.position as usize, deadline);
+        stored.replace(record);
+        Ok(())
     }
 
     /// Moves the deadline of a live record, if that makes it later; whether there is one.
     pub(super) fn touch(&mut self, key: Key<'_>, deadline: u64, now: u64) -> bool {
-        let Some(position) = self.live(key, now) else { return false };
-        if deadline > self.deadlines.get(position) {
+        let Some(position) = self.position(key) else { return false };
+        let old = self.deadlines.get(position);
+        if now <= old && deadline > old {
             self.deadlines.set(position, deadline);
         }
-        true
+        now <= old
     }
 
     pub(super) fn remove(&mut self, key: Key<'_>) {
-        if let Some(position) = self.find(key) {
-            self.remove_at(position);
-        }
+        self.remove_if(key.hash, |stored| stored.is(key));
     }
 
     /// Removes at most `limit` expired records; how many.
@@ -136,80 +144,67 @@ impl Shard {
         self.bytes
     }
 
-    fn find(&self, key: Key<'_>) -> Option<usize> {
-        let is = |position: &u32| self.records.get(*position as usize).is_some_and(|record| record.is(key));
-        self.positions.find(key.hash, is).map(|position| *position as usize)
-    }
-
-    fn live(&self, key: Key<'_>, now: u64) -> Option<usize> {
-        self.find(key).filter(|position| now <= self.deadlines.get(*position))
-    }
-
-    fn replace(&mut self, position: usize, record: Stored, deadline: u64) {
-        let Some(stored) = self.records.get_mut(position) else { return };
-        self.bytes = self.bytes - stored.size() + record.size();
-        *stored = record;
-        self.deadlines.set(position, deadline);
+    fn position(&self, key: Key<'_>) -> Option<usize> {
+        self.records.find(key.hash, |stored| stored.is(key)).map(|stored| stored.position as usize)
     }
 
     fn remove_first(&mut self) -> bool {
-        self.deadlines.position_of_first().inspect(|position| self.remove_at(*position)).is_some()
+        let Some(first) = self.deadlines.position_of_first() else { return false };
+        self.remove_if(hash(&self.hashes, first as u32), |stored| stored.position == first as u32)
     }
 
-    /// Removes the record at a position, which the last one takes.
-    fn remove_at(&mut self, position: usize) {
-        if position >= self.records.len() {
-            return;
-        }
-        let removed = self.records.swap_remove(position);
-        self.deadlines.swap_remove(position);
+    /// Removes the record with this hash that is meant; the last one takes its position.
+    fn remove_if(&mut self, key: u64, is: impl FnMut(&Stored) -> bool) -> bool {
+        let Ok(entry) = self.records.find_entry(key, is) else { return false };
+        let (removed, _) = entry.remove();
         self.bytes -= removed.size();
-        let (gone, moved) = (position as u32, self.records.len() as u32);
-        if let Ok(entry) = self.positions.find_entry(removed.hash, |at| *at == gone) {
-            entry.remove();
+        self.hashes.swap_remove(removed.position as usize);
+        self.deadlines.swap_remove(removed.position as usize);
+        let last = self.hashes.len() as u32;
+        let moved = hash(&self.hashes, removed.position);
+        if let Some(moved) = self.records.find_mut(moved, |stored| stored.position == last) {
+            moved.position = removed.position;
         }
-        if let Some(at) = self.positions.find_mut(hash(&self.records, gone), |at| *at == moved) {
-            *at = gone;
+        if self.records.is_empty() {
+            self.shrink();
         }
-        self.shrink();
+        true
     }
 
-    /// Gives back what a crowd needed: at once, but for the table, a few bytes a record, which would have to be made anew.
+    /// Gives back what a crowd needed. Not while a sweep removes it: an allocator may do then at once what it put off.
     fn shrink(&mut self) {
-        let capacity = self.records.len() * 2;
-        if self.records.capacity() > 64 && self.records.capacity() > capacity * 4 {
-            self.records.shrink_to(capacity);
+        let (crowd, capacity) = (self.records.capacity(), self.records.len() * 2);
+        if crowd > 64 && crowd > capacity * 4 {
+            let hashes = &self.hashes;
+            self.records.shrink_to(capacity, |stored| hash(hashes, stored.position));
+            self.hashes.shrink_to(capacity);
             self.deadlines.shrink_to(capacity);
-        }
-        if self.records.is_empty() && self.positions.capacity() > 64 {
-            self.positions = HashTable::new();
         }
     }
 
     /// Works as if there were no record under a key.
     fn leaving_out<T>(&mut self, key: Option<Key<'_>>, work: impl FnOnce(&mut Self) -> T) -> T {
-        let place = key.and_then(|key| Some((key, self.find(key)?)));
+        let place = key.and_then(|key| Some((key, self.position(key)?)));
         let Some((key, position)) = place else { return work(self) };
         let deadline = self.deadlines.set(position, NEVER);
         let outcome = work(self);
         // it may have taken the place of one that was removed
-        if let Some(position) = self.find(key) {
+        if let Some(position) = self.position(key) {
             self.deadlines.set(position, deadline);
         }
         outcome
     }
 }
 
-/// The hash of the record at a position, known without a look at its key.
-fn hash(records: &[Stored], position: u32) -> u64 {
-    records.get(position as usize).map_or(0, |record| record.hash)
+fn hash(hashes: &[u64], position: u32) -> u64 {
+    hashes.get(position as usize).copied().unwrap_or(0)
 }
 
 impl Stored {
     /// A copy of what is to be written.
     pub(super) fn new(key: Key<'_>, record: &Record) -> Self {
         let both = Arc::from([key.text.as_bytes(), &record.bytes].concat());
-        Self { hash: key.hash, version: record.version, contents: Contents { both, key: key.text.len() } }
+        Self { version: record.version, contents: Contents { both, key: key.text.len() }, position: 0 }
     }
 
     /// The record for who asked, with its life from now on.
@@ -219,7 +214,11 @@ impl Stored {
     }
 
     fn is(&self, key: Key<'_>) -> bool {
-        self.hash == key.hash && self.contents.key() == key.text.as_bytes()
+        self.contents.key() == key.text.as_bytes()
+    }
+
+    fn replace(&mut self, by: Self) {
+        *self = Self { position: self.position, ..by };
     }
 
     fn size(&self) -> usize {
