@@ -33,7 +33,7 @@ pub(crate) struct Change {
     /// What the change was made from.
     pub(crate) base: Base,
     /// The new JSON text; none to remove the field.
-    pub(crate) mine: Option<String>,
+    pub(crate) mine: Option<Box<str>>,
     /// Where it comes from.
     pub(crate) origin: Origin,
 }
@@ -44,7 +44,7 @@ pub(crate) enum Base {
     /// What the record has, whatever that is.
     Stored,
     /// This text, which the value had when it was first borrowed as mutable.
-    Text(String),
+    Text(Box<str>),
 }
 
 /// Where a change comes from.
@@ -140,14 +140,14 @@ pub(crate) fn carry(
     let Some(mine) = &change.mine else { return Ok(Some(change)) };
     let field = change.origin.field();
     let base = match &change.base {
-        Base::Text(text) => Some(text.as_str()),
+        Base::Text(text) => Some(text.as_ref()),
         Base::Stored => before.get_field(name, field),
     };
     // else it is what this very value was saved as
     if !matches!((base, theirs), (Some(base), Some(theirs)) if merge::same(base, theirs)) {
         let merged = merge::merge(name, field, base, mine, theirs)?;
         events::merged(name, merged.overruled);
-        change.mine = Some(merged.text);
+        change.mine = Some(merged.text.into());
         change.base = Base::Stored;
     }
     Ok(Some(change))
@@ -191,7 +191,7 @@ impl Changes {
     pub(crate) fn put(&mut self, name: Cow<'static, str>, mut change: Change) {
         let field = change.origin.field();
         if field.is_some_and(|field| field.guard == Guard::Owner) {
-            let mine = change.mine.clone().filter(|owner| owner != "null" && owner != "\"\"");
+            let mine = change.mine.clone().filter(|owner| !matches!(&**owner, "null" | "\"\""));
             self.entries.insert(Cow::Borrowed(OWNER), Change { base: Base::Stored, mine, origin: Origin::Named(None) });
         }
         for alias in field.map_or(&[][..], |field| field.aliases) {
@@ -211,7 +211,7 @@ impl Changes {
     /// Whether these changes make the session another user's, so that nothing of the former user may stay.
     pub(crate) fn changes_owner(&self, stored: View<'_>) -> bool {
         let new = self.entries.get(OWNER).and_then(|owner| owner.mine.as_deref());
-        matches!((stored.get(OWNER), new), (Some(old), Some(new)) if !merge::same(old, new))
+        new.is_some_and(|new| stored.get(OWNER).is_some_and(|old| !merge::same(old, new)))
     }
 
     /// The user whom these changes sign in; none if the session is that user's already.
@@ -223,6 +223,10 @@ impl Changes {
     /// Whether these changes come with a proof of who the owner is: it is another one, it was inserted again, or it was
     /// asked again. Where there is no owner afterwards, nobody is authenticated.
     pub(crate) fn authenticates(&self, stored: View<'_>) -> bool {
+        // without a change of the owner, nothing below can hold
+        if !self.reauthenticated && !self.entries.contains_key(OWNER) {
+            return false;
+        }
         let Some(owner) = (View { changes: self, ..stored }).get(OWNER) else { return false };
         let is_owner = |field: &Field| field.guard == Guard::Owner;
         let inserts =

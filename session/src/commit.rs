@@ -1,15 +1,15 @@
 //! What is sent to the store when the handler has answered: futures that own their data and outlive the request.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::future::Shared;
 
 use crate::{
     changes::{AUTHENTICATED, Changes, View},
     end,
     error::{SessionError, StoreError, StoreErrorKind},
     events,
+    joint::Joint,
     live::{Live, Loading, cookie_due, cookie_lifetime, deadline, expires_in, new_deadline, stored, touch_due},
     owner::Entry,
     queue::{Place, Turn},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// A commit under way, which the next one of the request waits for.
-pub(crate) type Saving = Shared<Pin<Box<dyn Future<Output = Outcome> + Send>>>;
+pub(crate) type Saving = Joint<Outcome>;
 /// What a commit comes to.
 pub(crate) type Outcome = Result<Committed, Failed>;
 
@@ -82,12 +82,26 @@ pub(crate) struct Failed {
 pub(crate) enum CookieChange {
     Keep,
     /// This token, for so long; without a time until the browser ends.
-    Set(Token, Option<Duration>),
+    Set(Box<Token>, Option<Duration>),
     Remove,
 }
 
 /// Does what is planned.
 pub(crate) async fn commit(plan: Plan) -> Outcome {
+    let (commit, before) = begin(plan).await?;
+    let done = match before.live.clone() {
+        Some(live) => commit.update(live).await,
+        None => commit.create().await,
+    };
+    match done {
+        Ok(Committed { live, cookie: CookieChange::Keep }) => Ok(Committed { live, cookie: before.cookie }),
+        Ok(committed) => Ok(committed),
+        Err(error) => Err(Failed { error, before: Some(before) }),
+    }
+}
+
+/// Waits for what the commit is about, and ends it where that is asked for.
+async fn begin(plan: Plan) -> Result<(Commit, Committed), Failed> {
     let Plan { worker, known, destroy, failure, rotate, mut changes, can_set_cookie } = plan;
     let unknown = |error| Failed { error, before: None };
     let mut before = Committed { live: None, cookie: CookieChange::Keep };
@@ -104,7 +118,7 @@ pub(crate) async fn commit(plan: Plan) -> Outcome {
     }
     let budget = worker.budget();
     if destroy && let Some(live) = &before.live {
-        if let Err(error) = end::destroy(&worker, live, budget).await {
+        if let Err(error) = Box::pin(end::destroy(&worker, live, budget)).await {
             return Err(Failed { error, before: Some(before) });
         }
         events::destroyed(live.token.id());
@@ -115,27 +129,22 @@ pub(crate) async fn commit(plan: Plan) -> Outcome {
             Err(error) => return Err(Failed { error, before: Some(before) }),
         }
     }
-    let commit = Commit { worker: &worker, budget, changes: &changes, can_set_cookie };
-    let done = match (failure, before.live.clone()) {
-        (Some(error), _) => Err(error),
-        (None, Some(live)) => commit.update(live, rotate).await,
-        (None, None) => commit.create().await,
-    };
-    match done {
-        Ok(Committed { live, cookie: CookieChange::Keep }) => Ok(Committed { live, cookie: before.cookie }),
-        Ok(committed) => Ok(committed),
-        Err(error) => Err(Failed { error, before: Some(before) }),
+    match failure {
+        Some(error) => Err(Failed { error, before: Some(before) }),
+        None => Ok((Commit { worker, budget, rotate, changes, can_set_cookie }, before)),
     }
 }
 
-struct Commit<'a> {
-    worker: &'a Arc<Worker>,
+/// What is left to do to a session that is known.
+struct Commit {
+    worker: Arc<Worker>,
     budget: Budget,
-    changes: &'a Changes,
+    rotate: bool,
+    changes: Arc<Changes>,
     can_set_cookie: bool,
 }
 
-impl Commit<'_> {
+impl Commit {
     async fn create(&self) -> Result<Committed, SessionError> {
         if !self.changes.writes() {
             return Ok(Committed { live: None, cookie: CookieChange::Keep });
@@ -145,7 +154,7 @@ impl Commit<'_> {
         }
         let config = &self.worker.core.config;
         let created = config.clock.now();
-        let deadline = new_deadline(self.worker);
+        let deadline = new_deadline(&self.worker);
         let none = crate::fields::Fields::default();
         let stamp = self.changes.authenticates(View::of(None)).then(|| created.to_string());
         let mut edits = self.changes.edits(&none);
@@ -154,17 +163,18 @@ impl Commit<'_> {
         // an id that is taken is a matter of 128 random bits: once is a wonder, twice is a broken store
         let mut failure = StoreError::new(StoreErrorKind::Protocol, "the store says that every new key is taken");
         for _ in 0..2 {
-            let token = Token::new(config.id_length);
-            let written = self.encode(&token, created, deadline, &none.edited(&edits))?;
+            let token = Box::new(Token::new(config.id_length));
+            let key = token.id().key(&config.key_prefix);
+            let written = self.encode(&key, &token.hash(), created, deadline, &none.edited(&edits))?;
             if let Some(owner) = owner {
                 let entry = Entry::new(token.id(), created);
-                sign_in(self.worker, owner, entry, deadline, self.budget).await?;
+                Box::pin(sign_in(&self.worker, owner, entry, deadline, self.budget)).await?;
             }
-            match write::begin(self.worker, &written.key, &written.record, self.budget).await? {
+            match write::begin(&self.worker, &key, &written.record, self.budget).await? {
                 Begun::Done => {
                     events::created(token.id());
-                    let cookie = CookieChange::Set(token.clone(), cookie_lifetime(self.worker, deadline));
-                    return Ok(Committed { live: Some(Arc::new(written.live(token)?)), cookie });
+                    let cookie = self.set_cookie(&token, deadline);
+                    return Ok(Committed { live: Some(Arc::new(written.live(key, *token)?)), cookie });
                 }
                 // the user's sessions were ended meanwhile, this one among them
                 Begun::Taken if owner.is_some() => return Err(SessionError::Ended),
@@ -176,48 +186,50 @@ impl Commit<'_> {
     }
 
     /// Writes the changes over the session, merged over what others wrote meanwhile.
-    async fn update(&self, live: Arc<Live>, rotate: bool) -> Result<Committed, SessionError> {
-        let rotate = rotate || self.changes.clears_guarded(&live.contents.fields);
+    async fn update(&self, live: Arc<Live>) -> Result<Committed, SessionError> {
+        let rotate = self.rotate || self.changes.clears_guarded(&live.contents.fields);
         if self.changes.is_empty() && !rotate {
-            return self.refresh(live).await;
+            return Ok(self.refresh(live).await);
         }
         if rotate && !self.can_set_cookie {
             return Err(SessionError::Usage(
                 "a session can't be rotated after the response began: save before it".into(),
             ));
         }
-        let mut token = live.token.clone();
-        if rotate {
-            token = live.token.rotated(self.worker.core.config.id_length);
-        }
-        let mut now = Now { version: live.version, contents: live.contents.clone(), first: true };
+        // what is seldom needed is boxed, so that the commit's future stays small
+        let rotated = rotate.then(|| Box::new(live.token.rotated(self.worker.core.config.id_length)));
+        let rotated = rotated.as_deref();
+        let mut newer: Option<Box<Newer>> = None;
         let loaded = stored_fields(&live);
         let at = self.changes.authenticates(loaded).then(|| self.worker.core.config.clock.now());
         if let (Some(at), Some(owner)) = (at, self.changes.signs_in(loaded)) {
             // what is too large to be written must not end another session
-            self.write_over(&live, &now, &token, rotate, Some(at))?;
+            self.write_over(&live, None, rotated, Some(at))?;
             let entry = Entry::over(&live, at);
-            sign_in(self.worker, owner, entry, self.deadline(&live, &live.contents), self.budget).await?;
+            let deadline = self.deadline(&live, &live.contents);
+            Box::pin(sign_in(&self.worker, owner, entry, deadline, self.budget)).await?;
         }
-        let mut turn = self.turn(self.worker.queue.join_existing(token.id())).await?;
+        let mut turn = self.turn(self.worker.queue.join_existing(live.token.id())).await?;
         for tries in 0.. {
-            let Some(written) = self.write_over(&live, &now, &token, rotate, at)? else {
-                return self.refresh(live).await;
+            let Some(written) = self.write_over(&live, newer.as_deref(), rotated, at)? else {
+                return Ok(self.refresh(live).await);
             };
-            let current = match self.swap(&written, &now.version, rotate, &token).await? {
-                Swapped::Done => return self.written(&live, written, token, rotate),
+            let expected = newer.take().map_or(live.version, |newer| newer.version);
+            let swapped = write::swap(&self.worker, &live.key, &written.record, &expected, self.budget).await?;
+            let current = match self.settled(&live, swapped, rotated)? {
+                Swapped::Done => return self.written(&live, written, rotated),
                 Swapped::Gone => return self.ended(rotate),
                 Swapped::Conflict(current) | Swapped::InDoubt(current, _) => current,
             };
             if turn.is_none() {
-                turn = self.turn(self.worker.queue.join(token.id())).await?;
+                turn = self.turn(self.worker.queue.join(live.token.id())).await?;
             }
             // the first conflicts are with what was written before the turn came, and later ones with other workers
             if tries > 1 {
-                self.budget.pause(tries).await?;
+                Box::pin(self.budget.pause(tries)).await?;
             }
-            now = match self.overtake(&live, &token, &current) {
-                Overtaken::By(newer) => newer,
+            newer = match self.overtake(&live, current) {
+                Overtaken::By(newer) => Some(newer),
                 Overtaken::Ended => return self.ended(rotate),
                 // where all that was wanted was a new token, there is one; what is wanted later will meet it again
                 Overtaken::RotatedAway if self.changes.is_empty() => {
@@ -232,16 +244,16 @@ impl Commit<'_> {
     /// When a session ends that these changes are written over: a new owner's begins anew.
     fn deadline(&self, live: &Live, contents: &Contents) -> u64 {
         if self.changes.changes_owner(stored_fields(live)) {
-            new_deadline(self.worker)
+            new_deadline(&self.worker)
         } else {
-            deadline(self.worker, contents)
+            deadline(&self.worker, contents)
         }
     }
 
     /// Waits for the turn, where there is a place in a lane.
     async fn turn(&self, place: Option<Place>) -> Result<Option<Turn>, SessionError> {
         match place {
-            Some(place) => self.budget.in_time(place.turn()).await,
+            Some(place) => Box::pin(self.budget.in_time(place.turn())).await,
             None => Ok(None),
         }
     }
@@ -250,57 +262,49 @@ impl Commit<'_> {
     fn write_over(
         &self,
         live: &Live,
-        now: &Now,
-        token: &Token,
-        rotate: bool,
+        newer: Option<&Newer>,
+        rotated: Option<&Token>,
         authenticated: Option<u64>,
     ) -> Result<Option<Written>, SessionError> {
-        let (loaded, current) = (stored_fields(live), &now.contents.fields);
-        let rebased;
-        let changes = if now.first {
-            self.changes
-        } else {
-            rebased = self.changes.rebased(loaded, View::of(Some(current)))?;
-            &rebased
-        };
-        let mut edits = changes.edits(current);
-        if edits.is_empty() && !rotate {
+        let (loaded, current) = (stored_fields(live), newer.map_or(&live.contents, |newer| &newer.contents));
+        let fields = &current.fields;
+        let rebased = newer.map(|_| self.changes.rebased(loaded, View::of(Some(fields)))).transpose()?;
+        let changes = rebased.as_ref().unwrap_or(&self.changes);
+        let mut edits = changes.edits(fields);
+        if edits.is_empty() && rotated.is_none() {
             return Ok(None);
         }
         let stamp = authenticated.map(|at| at.to_string());
         edits.extend(stamp.as_deref().map(|stamp| (AUTHENTICATED, Some(stamp))));
         let is_new_owners = self.changes.changes_owner(loaded);
-        let created = if is_new_owners { self.worker.core.config.clock.now() } else { now.contents.created };
-        self.encode(token, created, self.deadline(live, &now.contents), &current.edited(&edits)).map(Some)
+        let created = if is_new_owners { self.worker.core.config.clock.now() } else { current.created };
+        let secret_hash = rotated.map_or(live.contents.secret_hash, Token::hash);
+        let deadline = self.deadline(live, current);
+        self.encode(&live.key, &secret_hash, created, deadline, &fields.edited(&edits)).map(Some)
     }
 
-    /// One compare-and-swap, sent again once where nobody knows whether it happened: it carries its own id.
-    async fn swap(
-        &self,
-        written: &Written,
-        expected: &Version,
-        rotate: bool,
-        token: &Token,
-    ) -> Result<Swapped, SessionError> {
-        match write::swap(self.worker, &written.key, &written.record, expected, self.budget).await? {
+    /// What a compare-and-swap came to where others wrote over it, or over what it was to replace.
+    fn settled(&self, live: &Live, swapped: Swapped, rotated: Option<&Token>) -> Result<Swapped, SessionError> {
+        match (swapped, rotated) {
             // every later write keeps the secret's hash, so it tells whether the rotation happened
-            Swapped::InDoubt(now, _) if rotate => match self.worker.open(&written.key, &now) {
+            (Swapped::InDoubt(now, _), Some(token)) => match self.worker.open(&live.key, now.bytes.clone()) {
                 Some(contents) if token.verify(&contents.secret_hash) => Ok(Swapped::Done),
                 _ => Ok(Swapped::Conflict(now)),
             },
-            Swapped::InDoubt(_, error) => Err(SessionError::OutcomeUnknown(error)),
-            swapped => Ok(swapped),
+            (Swapped::InDoubt(_, error), None) => Err(SessionError::OutcomeUnknown(error)),
+            (swapped, _) => Ok(swapped),
         }
     }
 
     /// The record of others, to merge over. One that can't be read has ended.
-    fn overtake(&self, live: &Live, token: &Token, record: &Record) -> Overtaken {
-        let Some(contents) = self.worker.open(&live.key, record) else { return Overtaken::Ended };
+    fn overtake(&self, live: &Live, record: Record) -> Overtaken {
+        let version = record.version;
+        let Some(contents) = self.worker.open(&live.key, record.bytes) else { return Overtaken::Ended };
         if contents.secret_hash == live.contents.secret_hash {
-            events::conflict(token.id(), "overtaken");
-            return Overtaken::By(Now { version: record.version, contents, first: false });
+            events::conflict(live.token.id(), "overtaken");
+            return Overtaken::By(Box::new(Newer { version, contents }));
         }
-        events::conflict(token.id(), "rotated_away");
+        events::conflict(live.token.id(), "rotated_away");
         Overtaken::RotatedAway
     }
 
@@ -313,93 +317,93 @@ impl Commit<'_> {
         Ok(Committed { live: None, cookie: CookieChange::Keep })
     }
 
-    fn written(&self, live: &Live, written: Written, token: Token, rotate: bool) -> Result<Committed, SessionError> {
-        let deadline = written.deadline;
-        let cookie = if rotate {
-            events::rotated(token.id());
-            CookieChange::Set(token.clone(), cookie_lifetime(self.worker, deadline))
-        } else {
-            self.cookie_again(live)
+    fn written(&self, live: &Live, written: Written, rotated: Option<&Token>) -> Result<Committed, SessionError> {
+        let cookie = match rotated {
+            Some(token) => {
+                events::rotated(token.id());
+                self.set_cookie(token, written.deadline)
+            }
+            None => self.cookie_again(live),
         };
-        Ok(Committed { live: Some(Arc::new(written.live(token)?)), cookie })
+        let token = rotated.unwrap_or(&live.token).clone();
+        Ok(Committed { live: Some(Arc::new(written.live(live.key.clone(), token)?)), cookie })
     }
 
     /// Keeps a session alive that was only read.
-    async fn refresh(&self, live: Arc<Live>) -> Result<Committed, SessionError> {
-        let wanted = touch_due(self.worker, &live);
+    async fn refresh(&self, live: Arc<Live>) -> Committed {
+        let wanted = touch_due(&self.worker, &live);
         let again = live.stale_key || wanted.is_some();
         let cookie = if again { self.cookie_again(&live) } else { CookieChange::Keep };
         let mut live = live;
         if let Some(wanted) = wanted {
-            if let Ok(touched) = self.worker.touch(&live.key, wanted, self.budget).await {
+            if let Ok(touched) = Box::pin(self.worker.touch(&live.key, wanted, self.budget)).await {
                 events::touched(live.token.id(), touched);
             }
             // tried once a request, whatever it came to
             live = Arc::new(Live { remaining: wanted, ..Arc::unwrap_or_clone(live) });
         }
-        Ok(Committed { live: Some(live), cookie })
+        Committed { live: Some(live), cookie }
     }
 
     /// The cookie that the visitor has, where it must be sent again: signed by an old key, or half of its days over.
     fn cookie_again(&self, live: &Live) -> CookieChange {
-        if self.can_set_cookie && (live.stale_key || cookie_due(self.worker, live)) {
-            let deadline = deadline(self.worker, &live.contents);
-            CookieChange::Set(live.token.clone(), cookie_lifetime(self.worker, deadline))
+        if self.can_set_cookie && (live.stale_key || cookie_due(&self.worker, live)) {
+            self.set_cookie(&live.token, deadline(&self.worker, &live.contents))
         } else {
             CookieChange::Keep
         }
     }
 
+    fn set_cookie(&self, token: &Token, deadline: u64) -> CookieChange {
+        CookieChange::Set(Box::new(token.clone()), cookie_lifetime(&self.worker, deadline))
+    }
+
     fn encode(
         &self,
-        token: &Token,
+        key: &str,
+        secret_hash: &[u8; 32],
         created: u64,
         deadline: u64,
         fields: &[(&str, &str)],
     ) -> Result<Written, SessionError> {
         let limit = self.worker.core.config.max_bytes;
-        let key = token.id().key(&self.worker.core.config.key_prefix);
-        let hash = token.hash();
-        let bytes = record::encode(&hash, created, deadline, fields);
+        let bytes = record::encode(secret_hash, created, deadline, fields);
         let bytes = bytes.ok_or(SessionError::TooLarge { size: usize::MAX, limit })?;
         if bytes.len() > limit {
             return Err(SessionError::TooLarge { size: bytes.len(), limit });
         }
         let plain = Bytes::from(bytes);
-        let record = self.worker.record(&key, &plain, expires_in(self.worker, deadline));
+        let record = self.worker.record(key, &plain, expires_in(&self.worker, deadline));
         let record = record.ok_or(SessionError::Usage("the record can't be sealed".into()))?;
-        Ok(Written { key, record, plain, deadline })
+        Ok(Written { record, plain, deadline })
     }
 }
 
-/// What is in the store now, as far as is known.
-struct Now {
+/// What others wrote over what this request loaded.
+struct Newer {
     version: Version,
     contents: Contents,
-    /// Whether it is what this request loaded.
-    first: bool,
 }
 
 enum Overtaken {
-    By(Now),
+    By(Box<Newer>),
     Ended,
     RotatedAway,
 }
 
 /// Bytes on their way to the store.
 struct Written {
-    key: String,
     record: Record,
     plain: Bytes,
     deadline: u64,
 }
 
 impl Written {
-    fn live(self, token: Token) -> Result<Live, SessionError> {
-        let contents = record::decode(self.plain);
+    fn live(self, key: String, token: Token) -> Result<Live, SessionError> {
+        let contents = record::parse(&self.plain);
         let contents = contents.ok_or(SessionError::Usage("the record that was written can't be read".into()))?;
         let Record { version, expires_in: remaining, .. } = self.record;
-        Ok(Live { token, contents, key: self.key, version, remaining, stale_key: false })
+        Ok(Live { token, contents, key, version, remaining, stale_key: false })
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::{
     fmt,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{Mutex, PoisonError},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use actix_web::http::header::HeaderValue;
@@ -22,6 +23,8 @@ const HOST: &str = "__Host-";
 const SECURE: &str = "__Secure-";
 /// How many cookies of the name are looked at, where more than one may be meant.
 const MAX_COOKIES: usize = 4;
+/// Room for a token, a signature and a lifetime.
+const ROOM: usize = 256;
 /// Browsers keep no cookie for longer (RFC 6265bis, section 5.5).
 pub(crate) const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// The last second that an HTTP date can name: 9999-12-31 23:59:59.
@@ -37,6 +40,15 @@ pub(crate) struct CookieRules {
     /// One a signing key, with the name already in it, the key that signs first; none with signing off.
     signers: Vec<Hmac<Sha256>>,
     clock: Clock,
+    lifetime: Mutex<Lifetime>,
+}
+
+/// `Max-Age` and `Expires` as they were last written: all cookies of a second have the same.
+#[derive(Default)]
+struct Lifetime {
+    seconds: u64,
+    ends: u64,
+    text: String,
 }
 
 /// A token that a request came with; whether it is known is for the store to say.
@@ -82,7 +94,7 @@ impl CookieRules {
             return Err(ConfigError::bad_value("SESSION_USE_SIGNER", true, "that needs keys in `SESSION_SECRET_KEYS`"));
         }
         let signers = keys.iter().map(|key| signer(&key.0, &name)).collect::<Result<_, _>>()?;
-        Ok(Self { name, attributes, remove, signers, clock: config.clock.clone() })
+        Ok(Self { name, attributes, remove, signers, clock: config.clock.clone(), lifetime: Mutex::default() })
     }
 
     /// The cookie's name as sent, with its prefix.
@@ -102,7 +114,10 @@ impl CookieRules {
             match self.verify(value) {
                 Ok(presented) => match found.iter_mut().find(|other| other.token == presented.token) {
                     Some(other) => other.stale_key &= presented.stale_key,
-                    None => found.push(presented),
+                    None => {
+                        found.reserve_exact(1);
+                        found.push(presented);
+                    }
                 },
                 Err(reason) => events::rejected(None, &self.name, reason),
             }
@@ -112,21 +127,20 @@ impl CookieRules {
 
     /// The `Set-Cookie` for a token. Without `max_age` it ends with the browser; with one, in 400 days at the latest.
     pub(crate) fn set(&self, token: &Token, max_age: Option<Duration>) -> Option<HeaderValue> {
-        use fmt::Write as _;
-
-        let token = token.encode();
-        let mut header = format!("{}={token}", self.name);
+        let mut header = String::with_capacity(self.name.len() + self.attributes.len() + ROOM);
+        header.push_str(&self.name);
+        header.push('=');
+        let start = header.len();
+        token.write(&mut header);
         if let Some(signer) = self.signers.first() {
-            let signature = signer.clone().chain_update(&token).finalize().into_bytes();
+            let signed = header.get(start..).unwrap_or_default();
+            let signature = signer.clone().chain_update(signed).finalize().into_bytes();
             header.push('.');
             URL_SAFE_NO_PAD.encode_string(signature, &mut header);
         }
         header.push_str(&self.attributes);
         if let Some(max_age) = max_age {
-            let max_age = max_age.min(MAX_AGE);
-            let seconds = max_age.as_secs() + u64::from(max_age.subsec_nanos() > 0);
-            let expires = self.date(Duration::from_secs(seconds));
-            write!(header, "; Max-Age={seconds}; Expires={}", httpdate::fmt_http_date(expires)).ok()?;
+            self.write_lifetime(max_age.min(MAX_AGE), &mut header);
         }
         HeaderValue::try_from(header).ok()
     }
@@ -159,9 +173,17 @@ impl CookieRules {
         Ok(Presented { token, stale_key: key > 0 })
     }
 
-    fn date(&self, from_now: Duration) -> SystemTime {
-        let at = Duration::from_millis(self.clock.now()).saturating_add(from_now).min(MAX_DATE);
-        UNIX_EPOCH.checked_add(at).unwrap_or(UNIX_EPOCH)
+    fn write_lifetime(&self, max_age: Duration, header: &mut String) {
+        let seconds = max_age.as_secs() + u64::from(max_age.subsec_nanos() > 0);
+        let now = Duration::from_millis(self.clock.now());
+        let ends = now.saturating_add(Duration::from_secs(seconds)).min(MAX_DATE).as_secs();
+        let mut last = self.lifetime.lock().unwrap_or_else(PoisonError::into_inner);
+        if (last.seconds, last.ends) != (seconds, ends) || last.text.is_empty() {
+            let date = UNIX_EPOCH.checked_add(Duration::from_secs(ends)).unwrap_or(UNIX_EPOCH);
+            let text = format!("; Max-Age={seconds}; Expires={}", httpdate::fmt_http_date(date));
+            *last = Lifetime { seconds, ends, text };
+        }
+        header.push_str(&last.text);
     }
 }
 

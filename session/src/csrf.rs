@@ -93,7 +93,7 @@ async fn issue(state: &State) -> Result<String, SessionError> {
         match state.live() {
             Some(live) if !state.changes_token() => return Ok(encode(&live.token, rand::random())),
             None if !snapshot.view().changes.writes() => {
-                let mine = Some("true".to_owned());
+                let mine = Some("true".into());
                 state.put(BEGUN.into(), Change { base: Base::Stored, mine, origin: Origin::Named(None) });
             }
             _ => {}

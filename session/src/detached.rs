@@ -1,4 +1,4 @@
-//! A shared future that goes on by itself when the one who waits for it is gone.
+//! A joint future that goes on by itself when the one who waits for it is gone.
 
 use std::{
     future::Future,
@@ -6,21 +6,21 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures_util::future::{BoxFuture, Shared};
+use crate::joint::Joint;
 
 /// An interest in a future: when it ends before the future does, that is spawned on the runtime.
 pub(crate) struct Detached<T: Clone + Send + Sync + 'static> {
-    future: Shared<BoxFuture<'static, T>>,
+    future: Joint<T>,
     done: bool,
 }
 
 impl<T: Clone + Send + Sync + 'static> Detached<T> {
-    pub(crate) fn new(future: Shared<BoxFuture<'static, T>>) -> Self {
+    pub(crate) fn new(future: Joint<T>) -> Self {
         Self { future, done: false }
     }
 
     /// The future itself.
-    pub(crate) fn future(&self) -> &Shared<BoxFuture<'static, T>> {
+    pub(crate) fn future(&self) -> &Joint<T> {
         &self.future
     }
 }
@@ -62,7 +62,7 @@ mod tests {
             let _ = gate.await;
             let _ = done.send("finished");
         };
-        let detached = Detached::new(future.boxed().shared());
+        let detached = Detached::new(Joint::new(future.boxed()));
         assert!(detached.now_or_never().is_none());
         let _ = open.send(());
         assert_eq!(finished.await, Ok("finished"));

@@ -42,7 +42,7 @@ pub(crate) async fn find(worker: &Worker, owner: &Owner, entry: Entry, budget: B
     if is_tombstone(&record.bytes) {
         return Ok(Found::Gone);
     }
-    Ok(match worker.open(&key, &record) {
+    Ok(match worker.open(&key, record.bytes.clone()) {
         Some(contents) if owner.owns(&contents) => {
             let is_over = live::deadline(worker, &contents) <= worker.core.config.clock.now();
             if is_over { Found::Gone } else { Found::Live(record, contents) }

@@ -14,12 +14,14 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 
 use crate::{
     changes::{Base, Change, Origin},
-    data::{Decoder, EncodeError, Field, Missing, Schema, SessionData},
+    data::{Decoder, Field, Missing, Schema, SessionData},
     error::SessionError,
     events,
+    fields::Fields,
     live::Loading,
     registry,
     state::{Snapshot, State},
+    texts::Texts,
 };
 
 /// A typed session: the visitor's `T`, loaded when a handler names it, saved before the response leaves if it changed.
@@ -119,7 +121,7 @@ impl<T: SessionData> Session<T> {
     fn flush(&mut self) {
         let Some(baseline) = self.baseline.take() else { return };
         let schema = T::schema();
-        let now = Texts::of(&self.value, schema);
+        let now = Texts::of(&self.value, baseline.len());
         for (index, field) in schema.fields.iter().enumerate() {
             match (baseline.get(index), now.get(index)) {
                 (old, Ok(new)) if old.is_ok_and(|old| old == new) => {}
@@ -134,8 +136,8 @@ impl<T: SessionData> Session<T> {
     }
 
     fn change(&mut self, schema: &'static Schema, field: &'static Field, old: Option<&str>, new: &str) {
-        let base = old.map_or(Base::Stored, |old| Base::Text(old.to_owned()));
-        let change = Change { base, mine: Some(new.to_owned()), origin: Origin::Changed(schema, field) };
+        let base = old.map_or(Base::Stored, |old| Base::Text(old.into()));
+        let change = Change { base, mine: Some(new.into()), origin: Origin::Changed(schema, field) };
         self.state.change(field.name, change, &mut self.before);
     }
 }
@@ -152,7 +154,8 @@ impl<T: SessionData> DerefMut for Session<T> {
     fn deref_mut(&mut self) -> &mut T {
         // not what was loaded: a `HashMap` has another order each time it is read, but twice the same in one life
         if self.baseline.is_none() {
-            self.baseline = Some(Texts::of(&self.value, T::schema()));
+            let room = self.before.view().stored.map_or(0, Fields::len);
+            self.baseline = Some(Texts::of(&self.value, room));
         }
         &mut self.value
     }
@@ -239,37 +242,5 @@ impl<T: SessionData> Future for Extract<T> {
 impl<T> fmt::Debug for Extract<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Extract").finish_non_exhaustive()
-    }
-}
-
-/// The JSON texts of a value's fields, in one piece.
-struct Texts {
-    text: Vec<u8>,
-    /// Where each field's text ends, or why it has none.
-    ends: Vec<Result<usize, EncodeError>>,
-}
-
-impl Texts {
-    fn of<T: SessionData>(value: &T, schema: &Schema) -> Self {
-        let mut texts = Self { text: Vec::new(), ends: Vec::with_capacity(schema.fields.len()) };
-        for index in 0..schema.fields.len() {
-            let start = texts.text.len();
-            let end = match value.encode(index, &mut texts.text) {
-                Ok(()) => Ok(texts.text.len()),
-                Err(error) => {
-                    texts.text.truncate(start);
-                    Err(error)
-                }
-            };
-            texts.ends.push(end);
-        }
-        texts
-    }
-
-    fn get(&self, index: usize) -> Result<&str, EncodeError> {
-        let end = self.ends.get(index).copied().unwrap_or(Ok(0))?;
-        let start = self.ends.iter().take(index).rev().find_map(|end| end.ok()).unwrap_or(0);
-        let text = self.text.get(start..end).unwrap_or_default();
-        std::str::from_utf8(text).map_err(|_| EncodeError { reason: "it is not UTF-8" })
     }
 }

@@ -44,6 +44,11 @@ impl Fields {
         (name == text.len()).then_some(Self { text, entries })
     }
 
+    /// How long all names and values are together.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// The JSON text of a field.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let index = self.entries.binary_search_by(|entry| self.slice(entry.name, entry.value).cmp(name)).ok()?;

@@ -15,6 +15,7 @@ use crate::{
     live::Live,
     registry,
     state::State,
+    texts::Texts,
 };
 
 /// The session of this request as a whole: to begin and end what a struct holds, to rotate, destroy and save it, and to
@@ -83,18 +84,15 @@ impl SessionHandle {
     /// ```
     pub fn insert<T: SessionData>(&self, value: T) -> Result<(), SessionError> {
         register::<T>()?;
-        let mut texts = Vec::with_capacity(T::schema().fields.len());
-        for (index, field) in T::schema().fields.iter().enumerate() {
-            let mut text = Vec::new();
-            let encoded = value.encode(index, &mut text);
-            let text = encoded.and_then(|()| json::text(text));
-            let text =
-                text.map_err(|error| SessionError::Encode { field: field.name.to_owned(), reason: error.reason })?;
-            texts.push((field, text));
+        let texts = Texts::of(&value, ROOM);
+        let fields = || T::schema().fields.iter().enumerate().map(|(index, field)| (field, texts.get(index)));
+        if let Some((field, Err(error))) = fields().find(|(_, text)| text.is_err()) {
+            return Err(SessionError::Encode { field: field.name.to_owned(), reason: error.reason });
         }
-        for (field, text) in texts {
-            let change = Change { base: Base::Stored, mine: Some(text), origin: Origin::Whole(field) };
-            self.state.put(Cow::Borrowed(field.name), change);
+        for (field, text) in fields() {
+            let mine = text.ok().map(Box::from);
+            self.state
+                .put(Cow::Borrowed(field.name), Change { base: Base::Stored, mine, origin: Origin::Whole(field) });
         }
         self.state.rotate();
         Ok(())
@@ -175,7 +173,7 @@ impl SessionHandle {
         let encode =
             |error: crate::data::EncodeError| SessionError::Encode { field: name.to_owned(), reason: error.reason };
         let text = json::to_string(value).map_err(encode)?;
-        self.write(name, Some(text))
+        self.write(name, Some(text.into()))
     }
 
     /// Removes a field by its full name.
@@ -334,7 +332,7 @@ impl SessionHandle {
     /// ```
     pub fn label(&self, label: &str) {
         let label = label.get(..label.floor_char_boundary(256)).unwrap_or(label);
-        let mine = json::to_string(label).ok();
+        let mine = json::to_string(label).ok().map(String::into_boxed_str);
         let change = Change { base: Base::Stored, mine, origin: Origin::Named(None) };
         self.state.put(Cow::Borrowed(LABEL), change);
     }
@@ -350,7 +348,7 @@ impl SessionHandle {
         self.state.live()
     }
 
-    fn write(&self, name: &str, mine: Option<String>) -> Result<(), SessionError> {
+    fn write(&self, name: &str, mine: Option<Box<str>>) -> Result<(), SessionError> {
         check(name)?;
         let field = registry::field(name);
         if field.is_some_and(|field| field.guard != Guard::None) {
@@ -364,6 +362,9 @@ impl SessionHandle {
         Ok(())
     }
 }
+
+/// Room for the texts of what is inserted, which grows where it is too little.
+const ROOM: usize = 512;
 
 /// Names that a program may give a field.
 fn check(name: &str) -> Result<(), SessionError> {

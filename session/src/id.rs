@@ -49,7 +49,12 @@ impl SessionId {
 
     /// The key of its record in the store.
     pub(crate) fn key(&self, prefix: &str) -> String {
-        format!("{prefix}{self}")
+        let digit = |four: u8| if four < 10 { b'0' + four } else { b'a' + four - 10 };
+        let mut digits = [0; 2 * ID_LEN];
+        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
+        }
+        [prefix, std::str::from_utf8(&digits).unwrap_or_default()].concat()
     }
 }
 

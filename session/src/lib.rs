@@ -71,6 +71,7 @@ mod fresh;
 pub mod fuzzing;
 mod handle;
 mod id;
+mod joint;
 mod json;
 mod live;
 mod merge;
@@ -86,6 +87,7 @@ mod state;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod texts;
 mod token;
 mod worker;
 mod write;
@@ -118,6 +120,20 @@ pub mod __private {
         },
         registry::Registration,
     };
+
+    /// The bytes of a record with these fields, for the counts of `benches`.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn encode_record(fields: &[(&str, &str)]) -> Option<Vec<u8>> {
+        crate::record::encode(&[7; 32], 1, crate::record::NEVER, fields)
+    }
+
+    /// What is in the bytes of a record, for the counts of `benches`.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn decode_record(record: bytes::Bytes) -> Option<impl Sized> {
+        crate::record::decode(record)
+    }
 }
 
 /// The program of the README, compiled.

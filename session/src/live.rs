@@ -1,8 +1,6 @@
 //! A live session: found by the token that a request brought, and how long it lives.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
-
-use futures_util::{FutureExt, future::Shared};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     changes::View,
@@ -10,6 +8,7 @@ use crate::{
     cookie::{self, Presented},
     error::SessionError,
     events,
+    joint::Joint,
     record::{Contents, NEVER},
     store::{Record, Version},
     token::Token,
@@ -33,7 +32,7 @@ pub(crate) struct Live {
 /// What a load comes to: the live session, or an anonymous visitor.
 pub(crate) type Loaded = Result<Option<Arc<Live>>, SessionError>;
 /// A load that all who need it share, and that goes on when the one who began it is gone.
-pub(crate) type Loading = Shared<Pin<Box<dyn Future<Output = Loaded> + Send>>>;
+pub(crate) type Loading = Joint<Loaded>;
 
 impl Live {
     /// The token as the request brought it.
@@ -47,20 +46,19 @@ impl Live {
 pub(crate) fn recall(worker: &Worker, presented: &Presented) -> Option<Live> {
     let Presented { token, stale_key } = presented;
     let key = token.id().key(&worker.core.config.key_prefix);
-    let record = worker.recall(&key)?;
-    let contents = worker.open(&key, &record)?;
+    let Record { version, bytes, expires_in: remaining } = worker.recall(&key)?;
+    let contents = worker.open(&key, bytes)?;
     let is_live = token.verify(&contents.secret_hash) && deadline(worker, &contents) > worker.core.config.clock.now();
     if !is_live {
         return None;
     }
     events::loaded(Some(token.id()));
-    let Record { version, expires_in: remaining, .. } = record;
     Some(Live { token: token.clone(), contents, key, version, remaining, stale_key: *stale_key })
 }
 
 /// Begins to look up the tokens of a request.
 pub(crate) fn begin(worker: Arc<Worker>, presented: Vec<Presented>) -> Loading {
-    events::loading(load(worker, presented)).shared()
+    Joint::new(events::loading(load(worker, presented)))
 }
 
 /// Looks up the tokens of a request. Two that are live mean that somebody tossed a cookie in: then none counts.
@@ -70,7 +68,7 @@ async fn load(worker: Arc<Worker>, presented: Vec<Presented>) -> Loaded {
     for Presented { token, stale_key } in presented {
         let key = token.id().key(&worker.core.config.key_prefix);
         let Some(record) = worker.load(&key, budget).await? else { continue };
-        let Some(contents) = worker.open(&key, &record) else { continue };
+        let Some(contents) = worker.open(&key, record.bytes) else { continue };
         if !token.verify(&contents.secret_hash) {
             events::rejected(Some(token.id()), worker.core.cookies.name(), "secret");
             continue;

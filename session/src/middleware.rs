@@ -386,7 +386,7 @@ fn finish<B>(
                 None => response.map_into_left_body(),
                 Some(error) => response.into_response(error.error_response()).map_into_right_body(),
             };
-            decorate(response.headers_mut(), headers.as_ref());
+            decorate(response.headers_mut(), headers);
             Ok(response)
         }
         (Err(_), Some(error)) => Err(Failed { inner: error.into(), cookie: headers }.into()),
@@ -404,7 +404,7 @@ fn cookie_header(state: &State, cookie: CookieChange) -> Option<HeaderValue> {
 }
 
 /// What a response says of a session that was used: that it varies by cookie, and is not to be stored if it sets one.
-fn decorate(headers: &mut HeaderMap, cookie: Option<&HeaderValue>) {
+fn decorate(headers: &mut HeaderMap, cookie: Option<HeaderValue>) {
     let says = |value: &HeaderValue| {
         let names = value.to_str().unwrap_or_default().split(',').map(str::trim);
         names.into_iter().any(|name| name == "*" || name.eq_ignore_ascii_case("cookie"))
@@ -413,7 +413,7 @@ fn decorate(headers: &mut HeaderMap, cookie: Option<&HeaderValue>) {
         headers.append(header::VARY, HeaderValue::from_static("Cookie"));
     }
     if let Some(cookie) = cookie {
-        headers.append(header::SET_COOKIE, cookie.clone());
+        headers.append(header::SET_COOKIE, cookie);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }
@@ -438,7 +438,7 @@ impl ResponseError for Failed {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = self.inner.error_response();
-        decorate(response.headers_mut(), self.cookie.as_ref());
+        decorate(response.headers_mut(), self.cookie.clone());
         response
     }
 }

@@ -115,7 +115,7 @@ impl Owner {
                 list.written = Some(record.version);
             }
             list.remaining = list.remaining.max(record.expires_in);
-            for entry in worker.open(key, &record).iter().flat_map(read) {
+            for entry in worker.open(key, record.bytes).iter().flat_map(read) {
                 if !list.entries.contains(&entry) {
                     list.entries.push(entry);
                 }

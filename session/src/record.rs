@@ -58,23 +58,26 @@ pub(crate) fn encode(secret_hash: &[u8; 32], created: u64, deadline: u64, fields
 }
 
 /// The session in these bytes; none if they are not exactly what [`encode`] made.
-pub(crate) fn decode(mut bytes: Bytes) -> Option<Contents> {
-    if bytes.len() < HEAD + CHECKSUM {
-        return None;
-    }
-    let mut checksum = bytes.split_off(bytes.len() - CHECKSUM);
-    if crc32fast::hash(&bytes) != checksum.get_u32() || bytes.get_u8() != FORMAT {
+pub(crate) fn decode(bytes: Bytes) -> Option<Contents> {
+    let (checked, checksum) = bytes.split_last_chunk()?;
+    let is_whole = crc32fast::hash(checked) == u32::from_be_bytes(*checksum);
+    is_whole.then(|| parse(&bytes)).flatten()
+}
+
+/// The session in bytes that [`encode`] made just now, so that nothing can have damaged them.
+pub(crate) fn parse(bytes: &Bytes) -> Option<Contents> {
+    let mut rest = bytes.get(..bytes.len().checked_sub(CHECKSUM)?)?;
+    if rest.try_get_u8().ok()? != FORMAT {
         return None;
     }
     let mut secret_hash = [0; 32];
-    bytes.copy_to_slice(&mut secret_hash);
-    let created = bytes.get_u64();
-    let deadline = bytes.get_u64();
-    let count = usize::try_from(bytes.get_u32()).ok()?;
-    let table_len = count.checked_mul(ENTRY).filter(|len| *len <= bytes.len())?;
-    let table = bytes.split_to(table_len);
+    rest.try_copy_to_slice(&mut secret_hash).ok()?;
+    let created = rest.try_get_u64().ok()?;
+    let deadline = rest.try_get_u64().ok()?;
+    let count = usize::try_from(rest.try_get_u32().ok()?).ok()?;
+    let (table, text) = rest.split_at_checked(count.checked_mul(ENTRY)?)?;
     let lengths = table.chunks_exact(ENTRY).map(|mut entry| (entry.get_u16().into(), entry.get_u32() as usize));
-    let fields = Fields::new(ByteString::try_from(bytes).ok()?, lengths)?;
+    let fields = Fields::new(ByteString::try_from(bytes.slice_ref(text)).ok()?, lengths)?;
     Some(Contents { secret_hash, created, deadline, fields })
 }
 

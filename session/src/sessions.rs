@@ -18,6 +18,7 @@ use crate::{
     events,
     handle::SessionHandle,
     id::SessionId,
+    joint::Joint,
     middleware::Shared,
     owner::{Entry, Owner},
     record::Contents,
@@ -198,7 +199,7 @@ impl Sessions {
         let worker = self.shared.worker();
         let owner = Owner::new(&worker, owner);
         let own = session.live().map(|live| live.token.id());
-        Detached::new(revoke_all(worker, owner, own, "others").boxed().shared()).await
+        Detached::new(Joint::new(revoke_all(worker, owner, own, "others").boxed())).await
     }
 
     /// Ends all sessions of a user; says how many. Nothing that was signed in before the call survives it, be it that
@@ -223,7 +224,7 @@ impl Sessions {
     pub async fn revoke_owner<T: Serialize + ?Sized>(&self, owner: &T) -> Result<u64, SessionError> {
         let worker = self.shared.worker();
         let owner = Owner::of(&worker, owner)?;
-        Detached::new(revoke_all(worker, owner, None, "owner").boxed().shared()).await
+        Detached::new(Joint::new(revoke_all(worker, owner, None, "owner").boxed())).await
     }
 
     /// Deletes expired records in stores that do not do so by themselves, a thousand at a time until there are none;

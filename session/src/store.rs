@@ -288,6 +288,19 @@ pub trait SessionStore: Send + Sync + 'static {
         false
     }
 
+    /// The time within which each call returns, whatever the backend does, where the store sees to that by itself.
+    ///
+    /// The middleware sets no timer of its own around such a call, but where its time would end sooner. `None`, the
+    /// default, means that it always has to.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, SessionStore};
+    /// assert_eq!(MemoryStore::default().timeout(), None);
+    /// ```
+    fn timeout(&self) -> Option<Duration> {
+        None
+    }
+
     /// The backend's name in events, such as `redis`.
     ///
     /// ```

@@ -56,9 +56,13 @@ impl Token {
         Some(Self { id: SessionId::from_bytes(*id), secret, len: given.len() })
     }
 
-    /// The text that [`parse`](Self::parse) reads.
-    pub(crate) fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode([self.id.as_bytes(), self.secret()].concat())
+    /// Appends the text that [`parse`](Self::parse) reads.
+    pub(crate) fn write(&self, out: &mut String) {
+        let mut bytes = [0; ID_LEN + SECRET_MAX];
+        let (id, secret) = bytes.split_at_mut(ID_LEN);
+        id.copy_from_slice(self.id.as_bytes());
+        secret.copy_from_slice(&self.secret);
+        URL_SAFE_NO_PAD.encode_string(bytes.get(..ID_LEN + self.len).unwrap_or_default(), out);
     }
 
     /// What the record keeps of the secret: its SHA-256.
@@ -91,6 +95,14 @@ impl Token {
         let mut secret = [0; SECRET_MAX];
         rand::rng().fill_bytes(secret.get_mut(..len).unwrap_or_default());
         Self { id, secret, len }
+    }
+
+    /// The text that [`parse`](Self::parse) reads.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn encode(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text);
+        text
     }
 
     fn secret(&self) -> &[u8] {

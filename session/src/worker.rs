@@ -36,7 +36,6 @@ pub(crate) struct Worker {
 #[derive(Clone, Copy)]
 pub(crate) struct Budget {
     until: Instant,
-    call: Duration,
 }
 
 /// How many sessions a user may have.
@@ -70,7 +69,7 @@ impl Default for Core {
 impl Budget {
     /// Twice the time of a call, from now on.
     pub(crate) fn new(call: Duration) -> Self {
-        Self { until: Instant::now() + call * 2, call }
+        Self { until: Instant::now() + call * 2 }
     }
 
     /// Waits for something within the time.
@@ -85,12 +84,6 @@ impl Budget {
         }
         let most = 1_u64 << tries.min(5);
         self.in_time(tokio::time::sleep(Duration::from_micros(rand::random_range(0..most * 1000)))).await
-    }
-
-    /// When a call must be done that begins now; none if the time is over.
-    fn call(&self) -> Option<Instant> {
-        let now = Instant::now();
-        (now < self.until).then(|| self.until.min(now + self.call))
     }
 }
 
@@ -111,12 +104,12 @@ impl Worker {
         (!self.store.may_evict()).then_some(limit)
     }
 
-    /// The session in a record; none, with a warning, if it is damaged or sealed by a key that is not known.
-    pub(crate) fn open(&self, key: &str, record: &Record) -> Option<Contents> {
-        if end::is_tombstone(&record.bytes) {
+    /// The session in a record's bytes; none, with a warning, if it is damaged or sealed by a key that is not known.
+    pub(crate) fn open(&self, key: &str, bytes: Bytes) -> Option<Contents> {
+        if end::is_tombstone(&bytes) {
             return None;
         }
-        let contents = self.core.sealer.open(key, record.bytes.clone()).and_then(record::decode);
+        let contents = self.core.sealer.open(key, bytes).and_then(record::decode);
         if contents.is_none() {
             events::damaged(self.store.name());
         }
@@ -184,15 +177,18 @@ impl Worker {
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         // a process that was stopped for long must not send what others take for sent or given up
-        let Some(until) = budget.call() else {
+        let now = Instant::now();
+        if now >= budget.until {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "the time was over before the store was asked"));
-        };
-        let told = events::Call::begin(self.store.name(), operation);
-        let answer = timeout_at(until, call).await;
+        }
+        let told = events::Call::begin(operation);
+        let until = budget.until.min(now + self.core.config.store_timeout);
+        let keeps_it = self.store.timeout().and_then(|own| now.checked_add(own)).is_some_and(|own| own <= until);
+        let answer = if keeps_it { Ok(call.await) } else { timeout_at(until, call).await };
         let is_late = answer.is_err();
         let silence = || StoreError::new(late, "the store did not answer within `SESSION_STORE_TIMEOUT`");
         let answer = answer.unwrap_or_else(|_| Err(silence()));
-        told.end(&answer, is_late);
+        told.end(self.store.name(), &answer, is_late);
         answer
     }
 }

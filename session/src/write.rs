@@ -33,6 +33,17 @@ pub(crate) async fn begin(worker: &Worker, key: &str, record: &Record, budget: B
         Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => error,
         Err(error) => return Err(error.into()),
     };
+    // seldom, so that it takes no room in the commit's future
+    Box::pin(find_out(worker, key, record, lost, budget)).await
+}
+
+async fn find_out(
+    worker: &Worker,
+    key: &str,
+    record: &Record,
+    lost: StoreError,
+    budget: Budget,
+) -> Result<Begun, SessionError> {
     let tombstone = end::tombstone(worker);
     match still_in_doubt(worker.create(key, &tombstone, budget).await, Some(&lost))? {
         Created::Created => Ok(Begun::Never(lost)),
@@ -70,9 +81,10 @@ pub(crate) async fn swap(
     expected: &Version,
     budget: Budget,
 ) -> Result<Swapped, SessionError> {
-    let update = || worker.update(key, record, expected, budget);
-    let (answer, in_doubt) = match update().await {
-        Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => (update().await, Some(error)),
+    let (answer, in_doubt) = match worker.update(key, record, expected, budget).await {
+        Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => {
+            (Box::pin(worker.update(key, record, expected, budget)).await, Some(error))
+        }
         answer => (answer, None),
     };
     Ok(match (still_in_doubt(answer, in_doubt.as_ref())?, in_doubt) {

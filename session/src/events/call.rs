@@ -9,21 +9,20 @@ use crate::error::{StoreError, StoreErrorKind};
 
 /// A call to the store under way.
 pub(crate) struct Call {
-    store: &'static str,
     operation: &'static str,
     /// When it began; none where nobody wants to know.
     since: Option<Instant>,
 }
 
 impl Call {
-    pub(crate) fn begin(store: &'static str, operation: &'static str) -> Self {
+    pub(crate) fn begin(operation: &'static str) -> Self {
         let is_wanted = cfg!(feature = "metrics") || STORE_FAILED.level <= LevelFilter::current();
-        Self { store, operation, since: is_wanted.then(Instant::now) }
+        Self { operation, since: is_wanted.then(Instant::now) }
     }
 
     /// Tells what it came to; `late` says that no answer came in time.
-    pub(crate) fn end<T>(self, answer: &Result<T, StoreError>, late: bool) {
-        let Self { store, operation, since } = self;
+    pub(crate) fn end<T>(self, store: &'static str, answer: &Result<T, StoreError>, late: bool) {
+        let Self { operation, since } = self;
         let Some(duration) = since.map(|since| since.elapsed()) else { return };
         let error = answer.as_ref().err();
         let outcome = if late { "timeout" } else { error.map_or("ok", |error| of(error.kind())) };

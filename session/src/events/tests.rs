@@ -94,7 +94,7 @@ fn tell_all() {
     commit_failed(&error);
     save_failed(&error);
     list_failed(&error);
-    Call::begin("test", "load").end::<()>(&Err(store), false);
+    Call::begin("load").end::<()>("test", &Err(store), false);
     no_middleware(None, &error);
     usage(&error);
     second_store("sid", "test");

@@ -2,14 +2,13 @@
 
 use std::{mem, sync::Arc};
 
-use futures_util::FutureExt;
-
 use super::{InFlight, Load, Phase, State};
 use crate::{
     commit::{self, CookieChange, Known, Outcome, Plan, Saving},
     detached::Detached,
     error::SessionError,
     events,
+    joint::Joint,
     live::{self, stored},
 };
 
@@ -94,7 +93,7 @@ impl State {
             changes: changes.clone(),
             can_set_cookie: inner.phase == Phase::Open,
         });
-        let saving = events::committing(id, saving).shared();
+        let saving = Joint::new(events::committing(id, saving));
         inner.saving = Some(InFlight {
             saving: saving.clone(),
             destroys: destroy || earlier.as_ref().is_some_and(|earlier| earlier.destroys),
@@ -106,7 +105,7 @@ impl State {
     /// Takes what a commit came to, unless a later one waits for it and takes that along.
     pub(super) fn settle(&self, saving: &Saving, outcome: &Outcome) {
         let mut inner = self.inner.borrow_mut();
-        if !inner.saving.as_ref().is_some_and(|latest| latest.saving.ptr_eq(saving)) {
+        if !inner.saving.as_ref().is_some_and(|latest| latest.saving.is(saving)) {
             return;
         }
         let as_saved = inner.as_saved();

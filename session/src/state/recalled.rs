@@ -8,6 +8,7 @@ use super::{Inner, Load, State};
 use crate::{
     error::SessionError,
     events,
+    joint::Joint,
     live::{self, Loaded, Loading, stored},
     store::Version,
     worker::Worker,
@@ -54,14 +55,14 @@ impl State {
         if let Some(saving) = inner.saving.as_ref().map(|flight| flight.saving.clone()) {
             drop(inner);
             if let Some(outcome) = saving.peek() {
-                self.settle(&saving, outcome);
+                self.settle(&saving, &outcome);
             }
             return;
         }
         if !inner.is_recalled() {
             return;
         }
-        let again = inner.recalled.as_mut().and_then(|recalled| recalled.again.as_ref()?.peek().cloned());
+        let again = inner.recalled.as_mut().and_then(|recalled| recalled.again.as_ref()?.peek());
         match again {
             None => {}
             Some(Err(error)) => {
@@ -114,7 +115,7 @@ impl Inner {
         if let Some(flight) = &self.saving {
             // it compares versions, so that there may be nothing more to ask
             let saving = flight.saving.clone();
-            return Some(saving.map(|_| Ok(None)).boxed().shared());
+            return Some(Joint::new(saving.map(|_| Ok(None)).boxed()));
         }
         let presented = self.stored()?.presented();
         let recalled = self.recalled.as_mut()?;

@@ -289,6 +289,10 @@ impl SessionStore for RedisStore {
         self.client.own().is_some_and(Connection::is_caching)
     }
 
+    fn timeout(&self) -> Option<Duration> {
+        Some(self.timeout)
+    }
+
     fn name(&self) -> &'static str {
         "redis"
     }
@@ -317,7 +321,7 @@ impl RedisStore {
     /// Sends a command, once.
     async fn ask(&self, command: &Cmd, effect: Effect, deadline: Instant) -> Result<Answer, StoreError> {
         let mut sent = false;
-        let outcome = timeout_at(deadline, self.client.send(command, self.timeout, &mut sent)).await;
+        let outcome = timeout_at(deadline, self.client.send(command, deadline, self.timeout, &mut sent)).await;
         let place = Place { client: &self.client, sent, effect };
         match outcome {
             Ok(Ok(Value::ServerError(error))) => refused(Refusal::from(&error)),

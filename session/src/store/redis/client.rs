@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use redis::{Cmd, RedisResult, Value, aio::ConnectionLike};
+use tokio::time::Instant;
 
 use super::{connection::Connection, failure::Failure};
 
@@ -34,9 +35,15 @@ impl Client {
     }
 
     /// Sends a command once, and sets `sent` when the server may have it.
-    pub(super) async fn send(&self, command: &Cmd, patience: Duration, sent: &mut bool) -> Result<Value, Failure> {
+    pub(super) async fn send(
+        &self,
+        command: &Cmd,
+        deadline: Instant,
+        patience: Duration,
+        sent: &mut bool,
+    ) -> Result<Value, Failure> {
         match self {
-            Self::Own(connection) => Ok(connection.send(command, patience, sent).await?),
+            Self::Own(connection) => Ok(connection.send(command, deadline, patience, sent).await?),
             Self::Shared(connection) => {
                 *sent = true;
                 Ok(connection.send(command).await?)

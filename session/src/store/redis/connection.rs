@@ -90,20 +90,29 @@ impl Connection {
 
     /// Sends a command once, connecting first if need be, and sets `sent` when the server may have it.
     ///
-    /// It has no time-out of its own. When it is dropped after more than half of `patience` without an answer, the
-    /// connection counts as silent: the next call opens another.
-    pub(super) async fn send(&self, command: &Cmd, patience: Duration, sent: &mut bool) -> RedisResult<Value> {
+    /// It has no time-out of its own. When it is dropped without an answer at a time when less than half of `patience` is
+    /// left until the deadline, the connection counts as silent: the next call opens another.
+    pub(super) async fn send(
+        &self,
+        command: &Cmd,
+        deadline: Instant,
+        patience: Duration,
+        sent: &mut bool,
+    ) -> RedisResult<Value> {
         let live = match self.live() {
             Some(live) => live,
-            None => self.open().await?,
+            // seldom, so that it takes no room in the others' futures
+            None => Box::pin(self.open()).await?,
         };
         let mut commands = live.commands.clone();
-        let mut call = Call { connection: self, live: &live, since: Instant::now(), patience, answered: false };
+        let silent_from = deadline - patience / 2;
+        let mut call = Call { connection: self, live: &live, silent_from, answered: false };
         *sent = true;
+        let proof = live.cache.as_ref().map(|cache| (cache, Instant::now()));
         let answer = commands.send_packed_command(command).await;
         call.answered = true;
-        if let (Some(cache), Ok(_)) = (&live.cache, &answer) {
-            cache.answered(call.since);
+        if let (Some((cache, sent)), Ok(_)) = (proof, &answer) {
+            cache.answered(sent);
         }
         if is_lost(&answer) {
             self.forget(&live);
@@ -163,14 +172,13 @@ impl Drop for Live {
 struct Call<'a> {
     connection: &'a Connection,
     live: &'a Arc<Live>,
-    since: Instant,
-    patience: Duration,
+    silent_from: Instant,
     answered: bool,
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        if !self.answered && self.since.elapsed() > self.patience / 2 {
+        if !self.answered && Instant::now() > self.silent_from {
             self.connection.forget(self.live);
         }
     }
