@@ -46,14 +46,13 @@ impl Live {
 pub(crate) fn recall(worker: &Worker, presented: &Presented) -> Option<Live> {
     let Presented { token, stale_key } = presented;
     let key = token.id().key(&worker.core.config.key_prefix);
-    let record = worker.recall(&key)?;
-    let contents = worker.open(&key, record.bytes)?;
+    let Record { version, bytes, expires_in: remaining } = worker.recall(&key)?;
+    let contents = worker.open(&key, bytes)?;
     let is_live = token.verify(&contents.secret_hash) && deadline(worker, &contents) > worker.core.config.clock.now();
     if !is_live {
         return None;
     }
     events::loaded(Some(token.id()));
-    let Record { version, expires_in: remaining, .. } = record;
     Some(Live { token: token.clone(), contents, key, version, remaining, stale_key: *stale_key })
 }
 

@@ -260,19 +260,6 @@ pub trait SessionStore: Send + Sync + 'static {
         None
     }
 
-    /// The time within which each call returns, whatever the backend does, where the store sees to that by itself.
-    ///
-    /// The middleware sets no timer of its own around such a call, but where its time would end sooner. `None`, the
-    /// default, means that it always has to.
-    ///
-    /// ```
-    /// # use actix_typed_session::store::{MemoryStore, SessionStore};
-    /// assert_eq!(MemoryStore::default().timeout(), None);
-    /// ```
-    fn timeout(&self) -> Option<Duration> {
-        None
-    }
-
     /// A record that this store read before, and of which nothing has told that it changed since; at once, without
     /// asking the backend. `None`, the default, if there is none.
     ///
@@ -299,6 +286,19 @@ pub trait SessionStore: Send + Sync + 'static {
     /// ```
     fn recalls(&self) -> bool {
         false
+    }
+
+    /// The time within which each call returns, whatever the backend does, where the store sees to that by itself.
+    ///
+    /// The middleware sets no timer of its own around such a call, but where its time would end sooner. `None`, the
+    /// default, means that it always has to.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, SessionStore};
+    /// assert_eq!(MemoryStore::default().timeout(), None);
+    /// ```
+    fn timeout(&self) -> Option<Duration> {
+        None
     }
 
     /// The backend's name in events, such as `redis`.

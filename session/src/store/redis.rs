@@ -281,16 +281,16 @@ impl SessionStore for RedisStore {
         Some(Arc::new(Self { client: Client::Own(connection.another()), timeout: self.timeout }))
     }
 
-    fn timeout(&self) -> Option<Duration> {
-        Some(self.timeout)
-    }
-
     fn recall(&self, key: &str) -> Option<Record> {
         self.client.own()?.recall(key)
     }
 
     fn recalls(&self) -> bool {
         self.client.own().is_some_and(Connection::is_caching)
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        Some(self.timeout)
     }
 
     fn name(&self) -> &'static str {

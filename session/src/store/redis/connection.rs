@@ -107,12 +107,12 @@ impl Connection {
         let mut commands = live.commands.clone();
         let silent_from = deadline - patience / 2;
         let mut call = Call { connection: self, live: &live, silent_from, answered: false };
-        let proof = live.cache.as_ref().map(|cache| (cache, Instant::now()));
         *sent = true;
+        let proof = live.cache.as_ref().map(|cache| (cache, Instant::now()));
         let answer = commands.send_packed_command(command).await;
         call.answered = true;
-        if let (Some((cache, since)), Ok(_)) = (proof, &answer) {
-            cache.answered(since);
+        if let (Some((cache, sent)), Ok(_)) = (proof, &answer) {
+            cache.answered(sent);
         }
         if is_lost(&answer) {
             self.forget(&live);
