@@ -264,12 +264,21 @@ impl Changes {
 
     /// What to write over `now`, of which these changes were made.
     pub(crate) fn edits<'a>(&'a self, now: &'a Fields) -> Edits<'a> {
-        let mut edits = Edits::new();
-        if self.cleared || self.changes_owner(View::of(Some(now))) {
-            edits.extend(now.iter().map(|(name, _)| (name, None)));
+        let entries = self.entries.iter().map(|(name, change)| (name.as_ref(), change.mine.as_deref()));
+        let differs = |(name, text): &(&str, Option<&str>)| now.get(name) != *text;
+        if !self.cleared && !self.changes_owner(View::of(Some(now))) {
+            return entries.filter(differs).collect();
         }
-        edits.extend(self.entries.iter().map(|(name, change)| (name.as_ref(), change.mine.as_deref())));
-        edits.retain(|name, text| now.get(name) != *text);
-        edits
+        let removed: BTreeMap<_, _> = now.iter().map(|(name, _)| (name, None)).chain(entries).collect();
+        removed.into_iter().filter(differs).collect()
+    }
+}
+
+/// Adds the time of a proof to what is to be written.
+pub(crate) fn stamp<'a>(edits: &mut Edits<'a>, at: Option<&'a str>) {
+    let Some(at) = at else { return };
+    match edits.binary_search_by_key(&AUTHENTICATED, |(name, _)| name) {
+        Ok(place) => edits.iter_mut().skip(place).take(1).for_each(|(_, text)| *text = Some(at)),
+        Err(place) => edits.insert(place, (AUTHENTICATED, Some(at))),
     }
 }

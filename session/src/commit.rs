@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use crate::{
-    changes::{AUTHENTICATED, Changes, View},
+    changes::{Changes, View, stamp},
     end,
     error::{SessionError, StoreError, StoreErrorKind},
     events,
@@ -156,9 +156,9 @@ impl Commit {
         let created = config.clock.now();
         let deadline = new_deadline(&self.worker);
         let none = crate::fields::Fields::default();
-        let stamp = self.changes.authenticates(View::of(None)).then(|| created.to_string());
+        let at = self.changes.authenticates(View::of(None)).then(|| created.to_string());
         let mut edits = self.changes.edits(&none);
-        edits.extend(stamp.as_deref().map(|stamp| (AUTHENTICATED, Some(stamp))));
+        stamp(&mut edits, at.as_deref());
         let owner = self.changes.signs_in(View::of(None));
         // an id that is taken is a matter of 128 random bits: once is a wonder, twice is a broken store
         let mut failure = StoreError::new(StoreErrorKind::Protocol, "the store says that every new key is taken");
@@ -274,8 +274,8 @@ impl Commit {
         if edits.is_empty() && rotated.is_none() {
             return Ok(None);
         }
-        let stamp = authenticated.map(|at| at.to_string());
-        edits.extend(stamp.as_deref().map(|stamp| (AUTHENTICATED, Some(stamp))));
+        let at = authenticated.map(|at| at.to_string());
+        stamp(&mut edits, at.as_deref());
         let is_new_owners = self.changes.changes_owner(loaded);
         let created = if is_new_owners { self.worker.core.config.clock.now() } else { current.created };
         let secret_hash = rotated.map_or(live.contents.secret_hash, Token::hash);

@@ -152,9 +152,8 @@ impl CookieRules {
 
     /// The value of a `name=value` pair, if the name is ours.
     fn value<'a>(&self, pair: &'a [u8]) -> Option<&'a [u8]> {
-        let equals = pair.iter().position(|byte| *byte == b'=')?;
-        let (name, value) = (pair.get(..equals)?, pair.get(equals + 1..)?);
-        (trim(name) == self.name.as_bytes()).then(|| trim(value))
+        let after = trim(pair).strip_prefix(self.name.as_bytes())?;
+        trim(after).strip_prefix(b"=").map(trim)
     }
 
     fn verify(&self, value: &[u8]) -> Result<Presented, &'static str> {

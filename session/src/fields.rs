@@ -1,7 +1,5 @@
 //! The fields of a session: names and JSON texts, found without reading the JSON.
 
-use std::collections::BTreeMap;
-
 use bytestring::ByteString;
 
 /// Field names and their JSON texts, in the order of the names, over one shared text.
@@ -19,29 +17,27 @@ struct Entry {
     end: usize,
 }
 
-/// What a write changes: the new text of a field, or none where it is removed.
-pub(crate) type Edits<'a> = BTreeMap<&'a str, Option<&'a str>>;
+/// What a write changes, in the order of the names: the new text of a field, or none where it is removed.
+pub(crate) type Edits<'a> = Vec<(&'a str, Option<&'a str>)>;
 
 impl Fields {
     /// Fields over a text that holds names and values in turn, with the lengths of each; none if the two do not fit, or
     /// the names are not in order.
     pub(crate) fn new(text: ByteString, lengths: impl ExactSizeIterator<Item = (usize, usize)>) -> Option<Self> {
         let mut entries = Vec::with_capacity(lengths.len());
-        let mut name: usize = 0;
-        let mut last: Option<&str> = None;
+        let (mut rest, mut name, mut last) = (&*text, 0, None);
         for (name_len, value_len) in lengths {
-            let value = name.checked_add(name_len)?;
-            let end = value.checked_add(value_len)?;
-            let this = text.get(name..value)?;
-            text.get(value..end)?;
-            if last.is_some_and(|last| last >= this) {
+            let (this, after) = rest.split_at_checked(name_len)?;
+            (_, rest) = after.split_at_checked(value_len)?;
+            if last >= Some(this) {
                 return None;
             }
             last = Some(this);
+            let (value, end) = (name + name_len, name + name_len + value_len);
             entries.push(Entry { name, value, end });
             name = end;
         }
-        (name == text.len()).then_some(Self { text, entries })
+        rest.is_empty().then_some(Self { text, entries })
     }
 
     /// How long all names and values are together.
@@ -63,17 +59,19 @@ impl Fields {
     /// All fields as they are after these edits, in the order of their names.
     pub(crate) fn edited<'a>(&'a self, edits: &Edits<'a>) -> Vec<(&'a str, &'a str)> {
         let mut all = Vec::with_capacity(self.entries.len() + edits.len());
-        let mut edits = edits.iter().peekable();
+        let mut edits = edits.iter().copied().peekable();
         for (name, text) in self.iter() {
-            while let Some((added, text)) = edits.next_if(|(edited, _)| **edited < name) {
-                all.extend(text.map(|text| (*added, text)));
+            let mut text = Some(text);
+            while let Some((edited, new)) = edits.next_if(|(edited, _)| *edited <= name) {
+                if edited == name {
+                    text = new;
+                } else {
+                    all.extend(new.map(|new| (edited, new)));
+                }
             }
-            match edits.next_if(|(edited, _)| **edited == name) {
-                Some((_, text)) => all.extend(text.map(|text| (name, text))),
-                None => all.push((name, text)),
-            }
+            all.extend(text.map(|text| (name, text)));
         }
-        all.extend(edits.filter_map(|(name, text)| Some((*name, (*text)?))));
+        all.extend(edits.filter_map(|(name, text)| Some((name, text?))));
         all
     }
 
@@ -116,7 +114,7 @@ mod tests {
     #[test]
     fn edits_replace_add_and_remove() {
         let Some(fields) = fields(&[("b", "1"), ("d", "2"), ("f", "3")]) else { panic!() };
-        let edits = Edits::from([("a", Some("0")), ("d", None), ("e", None), ("f", Some("9")), ("g", Some("4"))]);
+        let edits = vec![("a", Some("0")), ("d", None), ("e", None), ("f", Some("9")), ("g", Some("4"))];
         assert_eq!(fields.edited(&edits), [("a", "0"), ("b", "1"), ("f", "9"), ("g", "4")]);
     }
 }

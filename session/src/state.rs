@@ -112,7 +112,7 @@ impl State {
             era: 0,
             eras: 0,
             rotate: false,
-            changes: Arc::default(),
+            changes: worker.nothing(),
             failure: None,
             cookie: CookieChange::Keep,
             saving: None,
@@ -183,7 +183,7 @@ impl State {
         let now = inner.seen();
         if same(&before.seen, &now) {
             // nothing to compare with, and nobody else holds the changes: they are written where they are
-            before.seen.changes = Arc::default();
+            before.seen.changes = self.worker.nothing();
             drop(now);
             inner.put(Cow::Borrowed(name), change);
             before.seen.changes = inner.changes.clone();

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    changes::Changes,
     config::SessionConfig,
     cookie::CookieRules,
     end,
@@ -30,6 +31,8 @@ pub(crate) struct Worker {
     pub(crate) queue: Arc<Queue>,
     store: Arc<dyn SessionStore>,
     recalls: bool,
+    /// No changes, which all requests begin with.
+    nothing: Arc<Changes>,
 }
 
 /// The time that a commit may take, over all of its calls.
@@ -90,7 +93,12 @@ impl Budget {
 impl Worker {
     pub(crate) fn new(core: Arc<Core>, store: Arc<dyn SessionStore>) -> Self {
         let recalls = store.recalls();
-        Self { core, queue: Arc::default(), store, recalls }
+        Self { core, queue: Arc::default(), store, recalls, nothing: Arc::default() }
+    }
+
+    /// No changes, without memory of their own.
+    pub(crate) fn nothing(&self) -> Arc<Changes> {
+        self.nothing.clone()
     }
 
     pub(crate) fn budget(&self) -> Budget {

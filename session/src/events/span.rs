@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use tracing::{Instrument as _, Span, field};
+use tracing::{Instrument as _, Level, Span, field, level_filters::LevelFilter};
 
 use super::TARGET;
 use crate::{commit::Outcome, id::SessionId, live::Loaded};
@@ -15,6 +15,9 @@ pub(super) const COMMIT: &str = "session.commit";
 
 /// A load, in its span.
 pub(crate) fn loading(load: impl Future<Output = Loaded> + Send + 'static) -> BoxFuture<'static, Loaded> {
+    if nobody_listens() {
+        return load.boxed();
+    }
     let span = tracing::debug_span!(target: TARGET, LOAD, id = field::Empty);
     inside(span, load, |loaded| loaded.as_ref().ok()?.as_ref().map(|live| live.token.id()))
 }
@@ -24,11 +27,19 @@ pub(crate) fn committing(
     id: Option<SessionId>,
     commit: impl Future<Output = Outcome> + Send + 'static,
 ) -> BoxFuture<'static, Outcome> {
+    if nobody_listens() {
+        return commit.boxed();
+    }
     let span = tracing::debug_span!(target: TARGET, COMMIT, id = id.map(field::display));
     inside(span, commit, move |outcome| match id {
         Some(_) => None,
         None => outcome.as_ref().ok()?.live.as_ref().map(|live| live.token.id()),
     })
+}
+
+/// Whether no subscriber wants spans of this level, whatever their target: one relaxed load.
+fn nobody_listens() -> bool {
+    LevelFilter::current() < Level::DEBUG
 }
 
 /// A future in a span, which gets the id that comes of it; where nobody listens, the future alone.

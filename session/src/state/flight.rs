@@ -80,7 +80,7 @@ impl State {
             _ if idle => return Ok(None),
             (load, _) => load.begin(&self.worker).map_or(Known::Loaded(None), Known::Loading),
         };
-        let changes = mem::take(&mut inner.changes);
+        let changes = mem::replace(&mut inner.changes, self.worker.nothing());
         let destroy = inner.destroyed.take().is_some();
         let earlier = inner.saving.take().filter(|_| !destroy);
         let id = inner.load.id();
