@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_micros(5);
 
 fn main() -> Outcome {
     let url = env::args().nth(1).unwrap_or_else(|| "redis://127.0.0.1:6379".to_owned());
-    println!("| | change | p50 | p99 | p99.9 | longest |\n|---|---|---|---|---|---|");
+    println!("\tchange\tp50\tp99\tp99.9\tlongest");
     for (name, beside) in [("idle", 0), ("under load", BESIDE)] {
         for (change, replaces) in [("a session is ended", false), ("a session is changed", true)] {
             let mut behind = measure(&url, beside, replaces)?;
@@ -45,7 +45,7 @@ fn main() -> Outcome {
                 let time = behind.get(index.min(behind.len() - 1)).copied().unwrap_or_default();
                 format!("{:.2} ms", time.as_secs_f64() * 1e3)
             };
-            println!("| {name} | {change} | {} | {} | {} | {} |", at(0.5), at(0.99), at(0.999), at(1.0));
+            println!("{name}\t{change}\t{}\t{}\t{}\t{}", at(0.5), at(0.99), at(0.999), at(1.0));
         }
     }
     Ok(())

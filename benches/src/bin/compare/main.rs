@@ -1,6 +1,6 @@
-//! Measures session servers side by side, how they grow, the memory store, and instruction counts.
+//! Measures session servers side by side, how they grow, the memory store, the client cache, and instruction counts.
 //!
-//!     compare [peers | growth | memory | counts] [--OPTION VALUE …] [--write] [--update]
+//!     compare [peers | growth | memory | staleness | counts] [--OPTION VALUE …] [--write] [--update]
 //!
 //! `benches/run` builds what it needs and calls it; `benches/README.md` says what the figures are, and holds the tables
 //! that `--write` puts there.
@@ -22,6 +22,7 @@ mod process;
 mod readme;
 mod redis;
 mod rounds;
+mod staleness;
 mod table;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -42,6 +43,7 @@ fn run() -> Outcome<ExitCode> {
         Mode::Peers => (peers::run(&options)?, false),
         Mode::Growth => (growth::run(&options)?, false),
         Mode::Memory => (memory::run()?, false),
+        Mode::Staleness => (staleness::run()?, false),
         Mode::Counts => counts::run(&options)?,
     };
     println!("{text}");

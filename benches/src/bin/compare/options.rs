@@ -32,17 +32,19 @@ pub(crate) enum Mode {
     Peers,
     Growth,
     Memory,
+    Staleness,
     Counts,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 4] = [Self::Peers, Self::Growth, Self::Memory, Self::Counts];
+    pub(crate) const ALL: [Self; 5] = [Self::Peers, Self::Growth, Self::Memory, Self::Staleness, Self::Counts];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Peers => "peers",
             Self::Growth => "growth",
             Self::Memory => "memory",
+            Self::Staleness => "staleness",
             Self::Counts => "counts",
         }
     }
