@@ -252,7 +252,8 @@ impl SessionConfig {
         self
     }
 
-    /// Whether types with an `owner` or a `rotate` field, too, are read from what the store keeps of earlier reads.
+    /// Whether types that guard something, by a field that must be there or is marked `owner` or `rotate`, are read from
+    /// what the store keeps of earlier reads, too.
     /// Default: false. Without a store that keeps any, such as [`RedisStore`](crate::store::RedisStore) by
     /// `client_cache`, it has no effect.
     ///
