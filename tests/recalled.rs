@@ -73,6 +73,31 @@ fn routes(app: &mut ServiceConfig) {
                 "ended"
             }),
         )
+        // the cart is recalled, and nothing is looked up before the end
+        .route(
+            "/end-with-cart",
+            get().to(async |cart: Session<Cart>, session: SessionHandle| {
+                session.destroy();
+                cart.total.to_string()
+            }),
+        )
+        // the same, after a save that is refused if the token is dead
+        .route(
+            "/save-and-end",
+            get().to(async |mut cart: Session<Cart>, session: SessionHandle| {
+                cart.items.push(2);
+                let _ = cart.save().await;
+                session.destroy();
+                "ended"
+            }),
+        )
+        .route(
+            "/end-as-user",
+            get().to(async |_: Session<Cart>, _: Session<User>, session: SessionHandle| {
+                session.destroy();
+                "ended"
+            }),
+        )
         .route(
             "/name",
             get().to(async |session: SessionHandle| {
@@ -224,6 +249,41 @@ async fn a_token_that_was_rotated_away_elsewhere_opens_nothing_that_guards_and_w
     assert_eq!(thief.get("/item/9").await.status, 409);
     assert_eq!(thief.get("/me").await.status, 401);
     assert_eq!(site.text("/cart").await, "[1] 1");
+}
+
+#[actix_web::test]
+async fn a_token_that_was_rotated_away_elsewhere_ends_nothing() {
+    for path in ["/end-with-cart", "/save-and-end"] {
+        let site = Site::recalled().await;
+        let thief = site.thief();
+        site.there.get("/raise").await;
+        let response = thief.get(path).await;
+        assert_eq!(response.status, 200, "{path}");
+        assert!(response.set_cookies().is_empty(), "{path}: a dead cookie is left alone");
+        assert_eq!(site.there.get("/cart").await.body, "[1] 1", "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn what_is_recalled_is_looked_up_once_before_it_is_ended() {
+    for path in ["/end-with-cart", "/end-as-user"] {
+        let site = Site::recalled().await;
+        let thief = site.thief();
+        assert_eq!(site.here.get(path).await.status, 200, "{path}");
+        let operations = site.spy.take();
+        assert_eq!(operations.iter().filter(|operation| **operation == "load").count(), 1, "{path} {operations:?}");
+        assert_eq!(operations.first(), Some(&"load"), "{path}");
+        assert_eq!(thief.get("/me").await.status, 401, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn what_cannot_be_looked_up_is_not_ended() {
+    let site = Site::recalled().await;
+    site.fault.always(Operation::Load, Fault::Unavailable);
+    assert_eq!(site.here.get("/end-with-cart").await.status, 503);
+    assert_eq!(site.spy.take(), ["load"]);
+    assert_eq!(site.there.get("/me").await.body, "ada");
 }
 
 #[actix_web::test]

@@ -88,6 +88,13 @@ async fn idle() {
     tokio::time::sleep(Duration::from_millis(20)).await;
 }
 
+/// Lets time pass for this thread alone.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
 /// How often each command ran since `CONFIG RESETSTAT`, but for those that ask or set up a connection.
 async fn calls(server: &RedisServer) -> Vec<(String, u64)> {
     let info: String = raw(server, "INFO commandstats").await;

@@ -10,7 +10,7 @@ use crate::{
     error::{SessionError, StoreError, StoreErrorKind},
     events,
     joint::Joint,
-    live::{Live, Loading, cookie_due, cookie_lifetime, deadline, expires_in, new_deadline, stored, touch_due},
+    live::{self, Live, Loading, cookie_due, cookie_lifetime, deadline, expires_in, new_deadline, stored, touch_due},
     owner::Entry,
     queue::{Place, Turn},
     record::{self, Contents},
@@ -53,6 +53,8 @@ impl Seen {
 pub(crate) struct Plan {
     pub(crate) worker: Arc<Worker>,
     pub(crate) known: Known,
+    /// The version that was recalled and not loaded since; none if it was.
+    pub(crate) recalled: Option<Version>,
     pub(crate) destroy: bool,
     /// Why all that is to be done after the `destroy` fails.
     pub(crate) failure: Option<SessionError>,
@@ -102,7 +104,7 @@ pub(crate) async fn commit(plan: Plan) -> Outcome {
 
 /// Waits for what the commit is about, and ends it where that is asked for.
 async fn begin(plan: Plan) -> Result<(Commit, Committed), Failed> {
-    let Plan { worker, known, destroy, failure, rotate, mut changes, can_set_cookie } = plan;
+    let Plan { worker, known, recalled, destroy, failure, rotate, mut changes, can_set_cookie } = plan;
     let unknown = |error| Failed { error, before: None };
     let mut before = Committed { live: None, cookie: CookieChange::Keep };
     let mut seen = None;
@@ -115,6 +117,13 @@ async fn begin(plan: Plan) -> Result<(Commit, Committed), Failed> {
             Err(Failed { before: Some(done), .. }) if destroy => before = done,
             Err(failed) => return Err(failed),
         },
+    }
+    if destroy && let Some(live) = before.live.as_ref().filter(|live| recalled == Some(live.version)) {
+        // an end compares nothing, and the token may have been rotated away since it was kept
+        match live::begin(worker.clone(), vec![live.presented()]).await {
+            Ok(live) => before.live = live,
+            Err(error) => return Err(Failed { error, before: Some(before) }),
+        }
     }
     let budget = worker.budget();
     if destroy && let Some(live) = &before.live {

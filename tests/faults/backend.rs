@@ -55,3 +55,34 @@ impl Backend for RedisServer {
         self.resume();
     }
 }
+
+/// A Redis whose store keeps what it reads.
+pub(crate) struct Cached(pub(crate) RedisServer);
+
+impl Backend for Cached {
+    type Store = RedisStore;
+
+    fn port(&self) -> u16 {
+        self.0.port()
+    }
+
+    fn store(&self, port: u16) -> RedisStore {
+        self.0.store(port).client_cache(1 << 20).unwrap()
+    }
+
+    fn stop(&mut self) {
+        self.0.stop();
+    }
+
+    fn restart(&mut self) {
+        self.0.restart();
+    }
+
+    fn pause(&self) {
+        self.0.pause();
+    }
+
+    fn resume(&self) {
+        self.0.resume();
+    }
+}

@@ -43,7 +43,8 @@ fn rounds() -> u64 {
 ///
 /// `strike` gets the number of the round. When it returns, all has to be mended.
 pub(crate) async fn under_load(fault: &str, store: impl SessionStore, mut strike: impl AsyncFnMut(&Load, u64)) {
-    let config = SessionConfig::new().store_timeout(TIMEOUT);
+    // what guards is read from what is kept, too, where anything is: else nothing would be
+    let config = SessionConfig::new().store_timeout(TIMEOUT).cache_guarded(true);
     let server = Server::start(SessionMiddleware::with_config(store, config).unwrap(), 2, site::routes);
     let load = Arc::new(Load::new(server.address));
     let visitors: Vec<_> =

@@ -10,7 +10,7 @@ use actix_typed_session::store::{Created, Record, RedisStore, SessionStore, Upda
 use actix_typed_session_tests::support::proxy::{Mode, Proxy};
 use futures_util::{FutureExt, future::join};
 
-use crate::{MINUTE, RedisServer, assert_works, calls, idle, raw, record, reset_calls, store, trials};
+use crate::{MINUTE, RedisServer, assert_works, calls, idle, pass, raw, record, reset_calls, store, trials};
 
 trials![
     what_was_read_is_recalled_without_a_command,
@@ -55,13 +55,6 @@ fn recalled(store: &dyn SessionStore, key: &str) -> Option<Record> {
     let recalled = store.recall(key)?;
     assert!(recalled.expires_in <= MINUTE, "{recalled:?}");
     Some(Record { expires_in: MINUTE, ..recalled })
-}
-
-/// Lets time pass for this thread alone.
-async fn pass(time: Duration) {
-    tokio::time::pause();
-    tokio::time::advance(time).await;
-    tokio::time::resume();
 }
 
 async fn what_was_read_is_recalled_without_a_command() {

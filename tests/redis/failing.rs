@@ -4,9 +4,10 @@ use std::{io::Write, net::TcpListener, time::Duration};
 
 use actix_typed_session::store::{Record, RedisStore, SessionStore, StoreError, StoreErrorKind, Updated, Version};
 use actix_typed_session_tests::support::proxy::{Mode, Proxy};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::Either};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{MINUTE, RedisServer, assert_works, calls, idle, raw, record, reset_calls, store, trials};
+use crate::{MINUTE, RedisServer, assert_works, calls, idle, pass, raw, record, reset_calls, store, trials};
 
 trials![
     a_server_that_was_down_at_the_start_is_used_once_it_is_up,
@@ -17,6 +18,7 @@ trials![
     a_server_that_stops_answering_leaves_the_outcome_of_writes_unknown,
     a_silent_connection_is_replaced,
     a_connection_found_silent_by_a_callers_own_time_out_is_replaced,
+    a_connection_that_took_long_to_open_is_not_taken_for_a_silent_one,
     a_write_whose_answer_is_lost_is_of_unknown_outcome_and_is_not_repeated,
     an_answer_that_makes_no_sense_is_an_error,
     a_server_that_became_a_replica_is_unavailable_and_connected_to_anew,
@@ -136,6 +138,37 @@ async fn a_connection_found_silent_by_a_callers_own_time_out_is_replaced() {
     tokio::time::timeout(Duration::from_millis(1800), store.load("k")).await.unwrap_err();
     proxy.set(Mode::Forward);
     assert_works(&store).await;
+}
+
+async fn a_connection_that_took_long_to_open_is_not_taken_for_a_silent_one() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let store = store(format!("redis://{}", listener.local_addr().unwrap())).timeout(Duration::from_secs(10));
+    let mut ping = store.ping();
+    // a server that takes nearly all of the time to open the connection
+    let (mut server, _) = select(&mut ping, Box::pin(listener.accept())).await.unwrap();
+    let mut greeting = [0; 1 << 10];
+    let len = select(&mut ping, Box::pin(server.read(&mut greeting))).await.unwrap();
+    let commands = String::from_utf8_lossy(&greeting[..len]).matches("SETINFO").count();
+    pass(Duration::from_secs(9)).await;
+    server.write_all("+OK\r\n".repeat(commands).as_bytes()).await.unwrap();
+    let mut asked = [0; 14];
+    select(&mut ping, Box::pin(server.read_exact(&mut asked))).await.unwrap();
+    assert_eq!(asked, *b"*1\r\n$4\r\nPING\r\n");
+    pass(Duration::from_millis(1001)).await;
+    assert_eq!(ping.await.unwrap_err().kind(), StoreErrorKind::Unavailable);
+
+    // the late answer, and that to the next call
+    server.write_all(b"+PONG\r\n+PONG\r\n").await.unwrap();
+    store.ping().await.unwrap();
+    assert!(listener.accept().now_or_never().is_none(), "it would take as long to open another");
+}
+
+/// What comes of `other` while a call goes on that is not answered meanwhile.
+async fn select<T>(call: impl Future + Unpin, other: impl Future<Output = T> + Unpin) -> T {
+    match futures_util::future::select(call, other).await {
+        Either::Left(_) => panic!("the call was answered"),
+        Either::Right((output, _)) => output,
+    }
 }
 
 async fn a_write_whose_answer_is_lost_is_of_unknown_outcome_and_is_not_repeated() {

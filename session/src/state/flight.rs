@@ -87,6 +87,7 @@ impl State {
         let saving = commit::commit(Plan {
             worker: self.worker.clone(),
             known,
+            recalled: inner.recalled.as_ref().map(|recalled| recalled.version),
             destroy,
             failure,
             rotate: mem::take(&mut inner.rotate),

@@ -17,7 +17,7 @@ use crate::{
 /// The session as the store recalled it.
 pub(super) struct Recalled {
     /// What a write replaces, so that a session at another version is no longer the recalled one.
-    version: Version,
+    pub(super) version: Version,
     /// The look-up, if something depends on it.
     again: Option<Loading>,
 }

@@ -319,8 +319,10 @@ mod tests {
 
         // by whichever worker
         let other = caches.open();
+        keep(&cache, &["one"]);
         let before = cache.clone().asking("one");
         let writing = caches.writing("one");
+        assert_eq!(held(&cache), 0, "it is being written");
         let meanwhile = cache.clone().asking("one");
         drop(writing);
         let after = other.clone().asking("one");

@@ -91,7 +91,8 @@ impl Connection {
     /// Sends a command once, connecting first if need be, and sets `sent` when the server may have it.
     ///
     /// It has no time-out of its own. When it is dropped without an answer at a time when less than half of `patience` is
-    /// left until the deadline, the connection counts as silent: the next call opens another.
+    /// left until the deadline, the connection counts as silent: the next call opens another. Not so where the time went
+    /// into opening it.
     pub(super) async fn send(
         &self,
         command: &Cmd,
@@ -99,13 +100,17 @@ impl Connection {
         patience: Duration,
         sent: &mut bool,
     ) -> RedisResult<Value> {
+        let mut silent_from = deadline - patience / 2;
         let live = match self.live() {
             Some(live) => live,
-            // seldom, so that it takes no room in the others' futures
-            None => Box::pin(self.open()).await?,
+            None => {
+                // seldom, so that it takes no room in the others' futures
+                let live = Box::pin(self.open()).await?;
+                silent_from = Instant::now() + patience / 2;
+                live
+            }
         };
         let mut commands = live.commands.clone();
-        let silent_from = deadline - patience / 2;
         let mut call = Call { connection: self, live: &live, silent_from, answered: false };
         *sent = true;
         let proof = live.cache.as_ref().map(|cache| (cache, Instant::now()));
