@@ -134,6 +134,7 @@ struct Site {
     /// The same visitor at the other server.
     there: Browser,
     spy: SpyStore,
+    remembering: Remembering,
     fault: FaultStore,
     clock: Clock,
     _servers: [Server; 2],
@@ -144,14 +145,15 @@ impl Site {
         let clock = Clock::manual();
         let records = ReferenceStore::new(clock.clone());
         let fault = FaultStore::new(records.clone());
-        let spy = SpyStore::new(Remembering::new(fault.clone()));
+        let remembering = Remembering::new(fault.clone());
+        let spy = SpyStore::new(remembering.clone());
         let config = || configure(SessionConfig::new().clock(clock.clone()));
         let recalling = SessionMiddleware::with_config(spy.clone(), config()).unwrap();
         let other = SessionMiddleware::with_config(records, config()).unwrap();
         let servers = [recalling, other].map(|sessions| Server::start(sessions, 1, routes));
         let here = Browser::new(servers[0].address);
         let there = here.at(servers[1].address);
-        Self { here, there, spy, fault, clock, _servers: servers }
+        Self { here, there, spy, remembering, fault, clock, _servers: servers }
     }
 
     /// Somebody signed in with an item in the cart, whose session the first server recalls.
@@ -406,6 +408,20 @@ async fn a_session_that_is_only_recalled_is_kept_alive() {
         let _ = site.spy.take();
     }
     assert_eq!(site.text("/cart").await, "[1] 1");
+}
+
+#[actix_web::test]
+async fn what_is_recalled_is_looked_up_before_it_is_kept_alive() {
+    let site = Site::recalled().await;
+    let thief = site.thief();
+    site.remembering.age(Duration::from_secs(4 * 24 * 60 * 60));
+    assert_eq!(site.text("/cart").await, "[1] 1");
+    assert_eq!(site.spy.take(), ["load"], "another server has kept it alive");
+
+    site.there.get("/raise").await;
+    site.remembering.age(Duration::from_secs(4 * 24 * 60 * 60));
+    assert_eq!(thief.get("/cart").await.body, "[] 0");
+    assert_eq!(site.spy.take(), ["load"], "not by a token that was rotated away");
 }
 
 #[actix_web::test]

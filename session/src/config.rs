@@ -252,10 +252,9 @@ impl SessionConfig {
         self
     }
 
-    /// Whether types that guard something, by a field that must be there or is marked `owner` or `rotate`, are read from
-    /// what the store keeps of earlier reads, too.
-    /// Default: false. Without a store that keeps any, such as [`RedisStore`](crate::store::RedisStore) by
-    /// `client_cache`, it has no effect.
+    /// Whether types that can refuse a visitor, too, are read from what the store keeps of earlier reads: those with an
+    /// `owner` or a `rotate` field, or with one that must be there. Default: false. Without a store that keeps any, such
+    /// as [`RedisStore`](crate::store::RedisStore) by `client_cache`, it has no effect.
     ///
     /// A user who is signed out or blocked elsewhere is then let in for as long as the store may be behind.
     ///

@@ -41,19 +41,20 @@ impl Live {
     }
 }
 
-/// The session of a token as the store read it before, if it has that at hand. The visitor may be somebody all the same
-/// where it has not.
+/// The session of a token as the store read it before, if it has that at hand, and is not to be touched: that is for who
+/// has the secret now. The visitor may be somebody all the same where there is none.
 pub(crate) fn recall(worker: &Worker, presented: &Presented) -> Option<Live> {
     let Presented { token, stale_key } = presented;
     let key = token.id().key(&worker.core.config.key_prefix);
     let Record { version, bytes, expires_in: remaining } = worker.recall(&key)?;
     let contents = worker.open(&key, bytes)?;
     let is_live = token.verify(&contents.secret_hash) && deadline(worker, &contents) > worker.core.config.clock.now();
-    if !is_live {
+    let live = Live { token: token.clone(), contents, key, version, remaining, stale_key: *stale_key };
+    if !is_live || is_due(worker, &live) {
         return None;
     }
     events::loaded(Some(token.id()));
-    Some(Live { token: token.clone(), contents, key, version, remaining, stale_key: *stale_key })
+    Some(live)
 }
 
 /// Begins to look up the tokens of a request.

@@ -191,9 +191,10 @@ impl Worker {
         }
         let told = events::Call::begin(operation);
         let until = budget.until.min(now + self.core.config.store_timeout);
-        let keeps_it = self.store.timeout().and_then(|own| now.checked_add(own)).is_some_and(|own| own <= until);
-        let answer = if keeps_it { Ok(call.await) } else { timeout_at(until, call).await };
-        let is_late = answer.is_err();
+        let own = self.store.timeout().and_then(|own| now.checked_add(own)).filter(|own| *own <= until);
+        let answer = if own.is_some() { Ok(call.await) } else { timeout_at(until, call).await };
+        let gave_up = || own.is_some_and(|own| Instant::now() >= own);
+        let is_late = answer.as_ref().map_or(true, |answer| answer.is_err() && gave_up());
         let silence = || StoreError::new(late, "the store did not answer within `SESSION_STORE_TIMEOUT`");
         let answer = answer.unwrap_or_else(|_| Err(silence()));
         told.end(self.store.name(), &answer, is_late);

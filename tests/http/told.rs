@@ -1,6 +1,17 @@
 //! What is told of sessions is on the page of events, all of it, and shows nobody's secrets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use actix_typed_session::{
+    Session, SessionConfig, SessionMiddleware,
+    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version},
+};
+use actix_typed_session_tests::support::{browser::Browser, server::Server};
+use actix_web::web::get;
+use async_trait::async_trait;
 
 use crate::{
     events::{self, Line},
@@ -112,4 +123,77 @@ async fn each_event_and_each_call_of_the_store_is_counted() {
         assert!(values("reason").contains(reason), "{reason}");
     }
     assert_eq!(values("anonymous"), ["false", "true"].map(str::to_owned).into());
+}
+
+/// What is late by a store's own time is as late as by the middleware's.
+#[tokio::test]
+async fn a_store_that_keeps_its_time_and_did_not_answer_in_it_is_counted_as_late() {
+    recorder::record();
+    let config = SessionConfig::new().store_timeout(TIME);
+    let server = Server::start(SessionMiddleware::with_config(Patient, config).unwrap(), 1, |app| {
+        app.route("/", get().to(async |seen: Session<Seen>| seen.times.to_string()));
+    });
+    let cookie = format!("__Host-session={}", "A".repeat(64));
+    assert_eq!(Browser::new(server.address).send("GET", "/", &[("Cookie", &cookie)], "").await.status, 503);
+    let labels = [("store", "patient"), ("operation", "load"), ("outcome", "timeout")];
+    let labels = labels.map(|(label, value)| (label.to_owned(), value.to_owned())).into();
+    let all = recorder::all();
+    assert!(all.keys().any(|one| one.labels == labels), "{all:?}");
+}
+
+const TIME: Duration = Duration::from_millis(20);
+
+#[derive(Default, Session)]
+#[session(default)]
+struct Seen {
+    times: u32,
+}
+
+/// Gives up by itself, as a client with a time-out of its own does.
+struct Patient;
+
+impl Patient {
+    async fn wait<T>(&self) -> Result<T, StoreError> {
+        tokio::time::sleep(TIME).await;
+        Err(StoreError::new(StoreErrorKind::Unavailable, "no answer came"))
+    }
+}
+
+#[async_trait]
+impl SessionStore for Patient {
+    async fn load(&self, _: &str) -> Result<Option<Record>, StoreError> {
+        self.wait().await
+    }
+
+    async fn create(&self, _: &str, _: &Record) -> Result<Created, StoreError> {
+        self.wait().await
+    }
+
+    async fn update(&self, _: &str, _: &Record, _: &Version) -> Result<Updated, StoreError> {
+        self.wait().await
+    }
+
+    async fn touch(&self, _: &str, _: Duration) -> Result<bool, StoreError> {
+        self.wait().await
+    }
+
+    async fn delete(&self, _: &str) -> Result<(), StoreError> {
+        self.wait().await
+    }
+
+    async fn delete_expired(&self, _: u64) -> Result<u64, StoreError> {
+        self.wait().await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.wait().await
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        Some(TIME)
+    }
+
+    fn name(&self) -> &'static str {
+        "patient"
+    }
 }

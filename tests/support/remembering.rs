@@ -26,6 +26,13 @@ impl Remembering {
         Self { inner: Arc::new(store), memory: Arc::default() }
     }
 
+    /// Lets time pass for what is recalled.
+    pub fn age(&self, by: Duration) {
+        for record in self.memory().values_mut() {
+            record.expires_in = record.expires_in.saturating_sub(by);
+        }
+    }
+
     fn memory(&self) -> MutexGuard<'_, HashMap<String, Record>> {
         self.memory.lock().unwrap()
     }
