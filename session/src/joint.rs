@@ -19,13 +19,21 @@ pub(crate) struct Joint<T> {
 }
 
 enum Step<T> {
-    Running { future: BoxFuture<'static, T>, waiting: Vec<Waker> },
+    Running { future: BoxFuture<'static, T>, waiting: Waiting },
     Done(T),
+}
+
+/// Who is to be woken.
+#[derive(Default)]
+struct Waiting {
+    each: Vec<Waker>,
+    /// One for all of them, where they are more than one.
+    all: Option<Waker>,
 }
 
 impl<T> Joint<T> {
     pub(crate) fn new(future: BoxFuture<'static, T>) -> Self {
-        Self { step: Arc::new(Mutex::new(Step::Running { future, waiting: Vec::new() })) }
+        Self { step: Arc::new(Mutex::new(Step::Running { future, waiting: Waiting::default() })) }
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
@@ -64,25 +72,26 @@ impl<T: Clone> Future for Joint<T> {
             Step::Done(output) => return Poll::Ready(output.clone()),
         };
         let mine = cx.waker();
-        if !waiting.iter().any(|waker| waker.will_wake(mine)) {
-            waiting.push(mine.clone());
-        }
+        waiting.add(mine);
         // the future knows the last waker only, and any of those who wait may be gone when it is woken
-        let polled = match waiting.as_slice() {
-            [_] => future.as_mut().poll(cx),
-            all => {
-                let all = Waker::from(Arc::new(All(all.to_vec())));
-                future.as_mut().poll(&mut Context::from_waker(&all))
-            }
-        };
-        let Poll::Ready(output) = polled else { return Poll::Pending };
-        let mut others = std::mem::take(waiting);
+        let waker = waiting.all.as_ref().unwrap_or(mine);
+        let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(waker)) else { return Poll::Pending };
+        let mut others = std::mem::take(&mut waiting.each);
         let done = std::mem::replace(&mut *step, Step::Done(output.clone()));
         drop(step);
         drop(done);
         others.retain(|waker| !waker.will_wake(mine));
         others.into_iter().for_each(Waker::wake);
         Poll::Ready(output)
+    }
+}
+
+impl Waiting {
+    fn add(&mut self, mine: &Waker) {
+        if !self.each.iter().any(|waker| waker.will_wake(mine)) {
+            self.each.push(mine.clone());
+            self.all = (self.each.len() > 1).then(|| Waker::from(Arc::new(All(self.each.clone()))));
+        }
     }
 }
 
@@ -188,6 +197,19 @@ mod tests {
         let _ = (one.woken(), other.woken());
         assert_eq!(one.poll(&mut first), Ready(7));
         assert_eq!((one.woken(), other.woken()), (0, 1));
+    }
+
+    #[test]
+    fn however_often_two_look_a_joint_within_knows_them_once() {
+        let (_gate, inner) = joint();
+        let mut first = Joint::new(inner.clone().boxed());
+        let mut second = first.clone();
+        let (one, other) = (Arc::<Waiter>::default(), Arc::<Waiter>::default());
+        for _ in 0..100 {
+            assert_eq!((one.poll(&mut first), other.poll(&mut second)), (Pending, Pending));
+        }
+        let Step::Running { waiting, .. } = &*inner.step() else { panic!("it is not done") };
+        assert!(waiting.each.len() <= 2, "{}", waiting.each.len());
     }
 
     #[test]
