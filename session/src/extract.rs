@@ -154,7 +154,8 @@ impl<T: SessionData> DerefMut for Session<T> {
     fn deref_mut(&mut self) -> &mut T {
         // not what was loaded: a `HashMap` has another order each time it is read, but twice the same in one life
         if self.baseline.is_none() {
-            let room = self.before.view().stored.map_or(0, Fields::len);
+            // the type may have but a few of the session's fields
+            let room = self.before.view().stored.map_or(0, Fields::len).min(MOST_ROOM);
             self.baseline = Some(Texts::of(&self.value, room));
         }
         &mut self.value
@@ -213,6 +214,9 @@ impl<T: SessionData> Extract<T> {
         Self { step: step.unwrap_or_else(|error| Step::Failed(Some(error))), of: PhantomData }
     }
 }
+
+/// How much room is made for texts before it is known that they need it.
+const MOST_ROOM: usize = 1024;
 
 enum Step {
     Failed(Option<SessionError>),
