@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use redis::{Cmd, Value, aio::ConnectionLike};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use self::{
     address::Address,
@@ -25,9 +25,12 @@ mod client;
 mod connection;
 mod failure;
 mod layout;
+mod pipe;
 mod script;
+mod sign_in;
 #[cfg(feature = "redis-tls")]
 mod tls;
+mod wire;
 
 /// Sessions in Redis 4 or later, Valkey, or what speaks like them: one string a record, expired by the server.
 ///
@@ -98,7 +101,7 @@ impl RedisStore {
     /// ```
     #[must_use]
     pub fn from_connection(connection: impl ConnectionLike + Clone + Send + Sync + 'static) -> Self {
-        Self::with_client(Client::Shared(Box::new(connection)))
+        Self::with_client(Client::Lent(Box::new(connection)))
     }
 
     /// A store over a pool that the app already has, which all workers share as it is.
@@ -120,7 +123,7 @@ impl RedisStore {
     #[cfg(feature = "redis-pool")]
     #[must_use]
     pub fn from_pool(pool: deadpool_redis::Pool) -> Self {
-        Self::with_client(Client::Pool(pool))
+        Self::with_client(Client::Lent(Box::new(client::Pooled(pool))))
     }
 
     /// How long a call may take, from connecting to the answer. 2 s by default, a day at most.
@@ -321,16 +324,13 @@ impl RedisStore {
     /// Sends a command, once.
     async fn ask(&self, command: &Cmd, effect: Effect, deadline: Instant) -> Result<Answer, StoreError> {
         let mut sent = false;
-        let outcome = timeout_at(deadline, self.client.send(command, deadline, self.timeout, &mut sent)).await;
-        let place = Place { client: &self.client, sent, effect };
-        match outcome {
-            Ok(Ok(Value::ServerError(error))) => refused(Refusal::from(&error)),
-            Ok(Ok(value)) => Ok(Answer::Value(value)),
-            Ok(Err(error)) => match Refusal::of(&error) {
+        match self.client.send(command, deadline, self.timeout, &mut sent).await {
+            Ok(Value::ServerError(error)) => refused(Refusal::from(&error)),
+            Ok(value) => Ok(Answer::Value(value)),
+            Err(failure) => match Refusal::of(&failure) {
                 Some(refusal) => refused(refusal),
-                None => Err(place.failed(error)),
+                None => Err(Place { client: &self.client, sent, effect }.failed(failure, self.timeout)),
             },
-            Err(_) => Err(place.timed_out(self.timeout)),
         }
     }
 

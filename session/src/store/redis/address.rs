@@ -51,10 +51,9 @@ impl Address {
                 "is `rediss://`, which this program is built without: add feature `redis-tls` of `actix-typed-session`",
             ));
         }
-        let login = info.redis_settings().clone();
         Ok(Self {
             place: info.addr().clone(),
-            login: login.set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
+            login: info.redis_settings().clone(),
             #[cfg(feature = "redis-tls")]
             tls: tls.then(super::tls::connector).transpose().map_err(|reason| ConfigError::new(KEY, reason))?,
         })

@@ -19,10 +19,7 @@ use std::{
 
 use bytes::Bytes;
 use lru::LruCache;
-use redis::{
-    PushInfo, PushKind, Value,
-    aio::{AsyncPushSender, SendError},
-};
+use redis::{PushKind, Value};
 use tokio::time::Instant;
 
 use crate::store::{Record, StoreError, Version};
@@ -145,6 +142,16 @@ impl Cache {
         inner.proven = inner.proven.max(sent);
     }
 
+    /// Takes what the server says unasked.
+    pub(super) fn pushed(&self, push: &Value) {
+        let mut inner = self.lock();
+        match keys(push) {
+            Some(keys) => keys.for_each(|key| inner.changed(key)),
+            // all was flushed, or it is nothing that is understood
+            None => inner.all_changed(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -224,24 +231,10 @@ fn size(key: &[u8], bytes: &Bytes) -> usize {
     OVERHEAD + key.len() + bytes.len()
 }
 
-/// Takes what the server pushes, and the client's word that the connection ended.
-pub(super) struct Pushes(pub(super) Arc<Cache>);
-
-impl AsyncPushSender for Pushes {
-    fn send(&self, push: PushInfo) -> Result<(), SendError> {
-        let mut inner = self.0.lock();
-        match keys(&push) {
-            Some(keys) => keys.for_each(|key| inner.changed(key)),
-            // all was flushed, the connection ended, or it is nothing that is understood
-            None => inner.all_changed(),
-        }
-        Ok(())
-    }
-}
-
 /// The keys that a push says have changed; none if it says anything else.
-fn keys(push: &PushInfo) -> Option<impl Iterator<Item = &[u8]>> {
-    let (PushKind::Invalidate, [Value::Array(keys)]) = (&push.kind, push.data.as_slice()) else { return None };
+fn keys(push: &Value) -> Option<impl Iterator<Item = &[u8]>> {
+    let Value::Push { kind: PushKind::Invalidate, data } = push else { return None };
+    let [Value::Array(keys)] = data.as_slice() else { return None };
     keys.iter().all(|key| text(key).is_some()).then(|| keys.iter().filter_map(text))
 }
 
@@ -274,7 +267,7 @@ mod tests {
     }
 
     fn push(cache: &Arc<Cache>, kind: PushKind, data: Vec<Value>) {
-        let _ = Pushes(cache.clone()).send(PushInfo { kind, data });
+        cache.pushed(&Value::Push { kind, data });
     }
 
     fn key(key: &str) -> Value {

@@ -3,28 +3,55 @@
 use std::{fmt, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use redis::{Cmd, RedisResult, Value, aio::ConnectionLike};
-use tokio::time::Instant;
+use redis::{Cmd, Value, aio::ConnectionLike};
+use tokio::time::{Instant, timeout_at};
 
 use super::{connection::Connection, failure::Failure};
 
 /// The connection that a store opens, or what the app gave it.
 pub(super) enum Client {
     Own(Connection),
-    Shared(Box<dyn Shared>),
-    #[cfg(feature = "redis-pool")]
-    Pool(deadpool_redis::Pool),
+    Lent(Box<dyn Lent>),
+}
+
+/// What the app has.
+pub(super) trait Lent: Send + Sync {
+    fn name(&self) -> &'static str;
+
+    /// Sends a command, and sets `sent` before it does.
+    fn send<'a>(&'a self, command: &'a Cmd, sent: &'a mut bool) -> BoxFuture<'a, Result<Value, Failure>>;
 }
 
 /// A connection of the app's, whatever its type.
-pub(super) trait Shared: Send + Sync {
-    fn send<'a>(&self, command: &'a Cmd) -> BoxFuture<'a, RedisResult<Value>>;
+impl<C: ConnectionLike + Clone + Send + Sync + 'static> Lent for C {
+    fn name(&self) -> &'static str {
+        "connection"
+    }
+
+    fn send<'a>(&'a self, command: &'a Cmd, sent: &'a mut bool) -> BoxFuture<'a, Result<Value, Failure>> {
+        let mut connection = self.clone();
+        *sent = true;
+        async move { Ok(connection.req_packed_command(command).await?) }.boxed()
+    }
 }
 
-impl<C: ConnectionLike + Clone + Send + Sync + 'static> Shared for C {
-    fn send<'a>(&self, command: &'a Cmd) -> BoxFuture<'a, RedisResult<Value>> {
-        let mut connection = self.clone();
-        async move { connection.req_packed_command(command).await }.boxed()
+/// A pool of the app's.
+#[cfg(feature = "redis-pool")]
+pub(super) struct Pooled(pub(super) deadpool_redis::Pool);
+
+#[cfg(feature = "redis-pool")]
+impl Lent for Pooled {
+    fn name(&self) -> &'static str {
+        "pool"
+    }
+
+    fn send<'a>(&'a self, command: &'a Cmd, sent: &'a mut bool) -> BoxFuture<'a, Result<Value, Failure>> {
+        async move {
+            let mut connection = self.0.get().await?;
+            *sent = true;
+            Ok(connection.req_packed_command(command).await?)
+        }
+        .boxed()
     }
 }
 
@@ -34,7 +61,7 @@ impl Client {
         if let Self::Own(connection) = self { Some(connection) } else { None }
     }
 
-    /// Sends a command once, and sets `sent` when the server may have it.
+    /// Sends a command once, and sets `sent` when the server may have it. Ends by the deadline.
     pub(super) async fn send(
         &self,
         command: &Cmd,
@@ -43,16 +70,10 @@ impl Client {
         sent: &mut bool,
     ) -> Result<Value, Failure> {
         match self {
-            Self::Own(connection) => Ok(connection.send(command, deadline, patience, sent).await?),
-            Self::Shared(connection) => {
-                *sent = true;
-                Ok(connection.send(command).await?)
-            }
-            #[cfg(feature = "redis-pool")]
-            Self::Pool(pool) => {
-                let mut connection = pool.get().await?;
-                *sent = true;
-                Ok(connection.req_packed_command(command).await?)
+            Self::Own(connection) => connection.send(command, deadline, patience, sent).await,
+            Self::Lent(client) => {
+                // boxed, so that the store's own connection needs no room for it
+                Box::pin(timeout_at(deadline, client.send(command, sent))).await.unwrap_or(Err(Failure::TimedOut))
             }
         }
     }
@@ -62,9 +83,7 @@ impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Own(connection) => write!(f, "redis at {}", connection.address()),
-            Self::Shared(_) => f.write_str("redis, by the app's connection"),
-            #[cfg(feature = "redis-pool")]
-            Self::Pool(_) => f.write_str("redis, by the app's pool"),
+            Self::Lent(client) => write!(f, "redis, by the app's {}", client.name()),
         }
     }
 }

@@ -8,8 +8,7 @@ use std::{
 
 use futures_util::future::select_ok;
 use redis::{
-    AsyncConnectionConfig, Cmd, ConnectionAddr, ErrorKind, ProtocolVersion, RedisError, RedisResult, Value,
-    aio::MultiplexedConnection,
+    Cmd, ConnectionAddr, RedisError, Value,
     io::tcp::socket2::{SockRef, TcpKeepalive},
 };
 #[cfg(unix)]
@@ -18,20 +17,23 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
     task::JoinHandle,
-    time::Instant,
+    time::{Instant, timeout_at},
 };
 
 use super::{
     address::Address,
-    cache::{Asked, Cache, Caches, Pushes, Writing},
-    failure::{Effect, Refusal, nonsense},
+    cache::{Asked, Cache, Caches, Writing},
+    failure::Failure,
+    pipe::{Answer, Pipe},
+    sign_in::sign_in,
 };
-use crate::store::{Record, StoreError, StoreErrorKind};
+use crate::store::Record;
 
 /// At most one connection at a time that all calls share, each sending its command behind those of the others.
 ///
 /// The client's own `ConnectionManager` is not used, for three reasons: it fails the first call after each loss, it keeps
 /// a connection that no longer answers, and it does not tell a command that may have been sent from one that was not.
+/// Nor is its `MultiplexedConnection`: [`Pipe`] says why.
 pub(super) struct Connection {
     address: Arc<Address>,
     live: Mutex<Option<Arc<Live>>>,
@@ -42,7 +44,7 @@ pub(super) struct Connection {
 
 /// A connection and the task that drives it, which ends with the connection, and at the latest with this.
 struct Live {
-    commands: MultiplexedConnection,
+    pipe: Arc<Pipe>,
     driver: JoinHandle<()>,
     /// What was read by this connection, where that is kept.
     cache: Option<Arc<Cache>>,
@@ -90,36 +92,36 @@ impl Connection {
 
     /// Sends a command once, connecting first if need be, and sets `sent` when the server may have it.
     ///
-    /// It has no time-out of its own. When it is dropped without an answer at a time when less than half of `patience` is
-    /// left until the deadline, the connection counts as silent: the next call opens another. Not so where the time went
-    /// into opening it.
+    /// When it is dropped or times out at a time when less than half of `patience` is left until the deadline, the
+    /// connection counts as silent: the next call opens another. Not so where the time went into opening it.
     pub(super) async fn send(
         &self,
         command: &Cmd,
         deadline: Instant,
         patience: Duration,
         sent: &mut bool,
-    ) -> RedisResult<Value> {
+    ) -> Result<Value, Failure> {
         let mut silent_from = deadline - patience / 2;
         let live = match self.live() {
             Some(live) => live,
             None => {
                 // seldom, so that it takes no room in the others' futures
-                let live = Box::pin(self.open()).await?;
+                let opening = Box::pin(timeout_at(deadline, self.open(deadline)));
+                let live = opening.await.unwrap_or(Err(Failure::TimedOut))?;
                 silent_from = Instant::now() + patience / 2;
                 live
             }
         };
-        let mut commands = live.commands.clone();
-        let mut call = Call { connection: self, live: &live, silent_from, answered: false };
+        let proof = live.cache.as_ref().map(|_| Instant::now());
+        let answer = live.pipe.send(command, deadline)?;
         *sent = true;
-        let proof = live.cache.as_ref().map(|cache| (cache, Instant::now()));
-        let answer = commands.send_packed_command(command).await;
-        call.answered = true;
-        if let (Some((cache, sent)), Ok(_)) = (proof, &answer) {
+        let mut call = Call { connection: self, live: &live, silent_from, answered: false };
+        let answer = answered(answer).await;
+        call.answered = !matches!(answer, Err(Failure::TimedOut));
+        if let (Some(cache), Some(sent), Ok(_)) = (&live.cache, proof, &answer) {
             cache.answered(sent);
         }
-        if is_lost(&answer) {
+        if call.answered && is_lost(&answer) {
             self.forget(&live);
         }
         answer
@@ -136,27 +138,14 @@ impl Connection {
         self.live()?.cache.clone()
     }
 
-    async fn open(&self) -> RedisResult<Arc<Live>> {
+    async fn open(&self, deadline: Instant) -> Result<Arc<Live>, Failure> {
         let _opening = self.opening.lock().await;
         if let Some(live) = self.live() {
             return Ok(live);
         }
-        let live = Arc::new(self.connect().await?);
+        let live = Arc::new(connect(&self.address, self.caches.as_deref(), deadline).await?);
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&live));
         Ok(live)
-    }
-
-    async fn connect(&self) -> RedisResult<Live> {
-        let Some(caches) = &self.caches else { return connect(&self.address, None).await };
-        match connect(&self.address, Some(caches)).await {
-            Err(error) if error.code().is_some() || error.kind() == ErrorKind::RESP3NotSupported => {
-                let live = connect(&self.address, None).await?;
-                // the error itself may quote the password
-                caches.refused(&StoreError::new(StoreErrorKind::Unsupported, "redis refuses to speak RESP3"));
-                Ok(live)
-            }
-            connected => connected,
-        }
     }
 
     fn forget(&self, lost: &Arc<Live>) {
@@ -191,7 +180,7 @@ impl Drop for Call<'_> {
 
 /// Whether the connection is of no more use: broken, or about to be closed by the server, or to one that is a replica by
 /// now or has forgotten the login.
-fn is_lost(answer: &RedisResult<Value>) -> bool {
+fn is_lost(answer: &Result<Value, Failure>) -> bool {
     match answer {
         Ok(Value::ServerError(error)) => {
             matches!(error.code(), "READONLY" | "NOAUTH")
@@ -202,21 +191,40 @@ fn is_lost(answer: &RedisResult<Value>) -> bool {
     }
 }
 
-async fn connect(address: &Address, caches: Option<&Arc<Caches>>) -> RedisResult<Live> {
+/// Waits for the answer to a command.
+pub(super) async fn answered(answer: Answer) -> Result<Value, Failure> {
+    // who would answer tells all who wait before it goes, unless it panics
+    answer.await.unwrap_or_else(|_| Err(RedisError::from(io::Error::from(io::ErrorKind::BrokenPipe)).into()))
+}
+
+async fn connect(address: &Address, caches: Option<&Caches>, deadline: Instant) -> Result<Live, Failure> {
     match &address.place {
         ConnectionAddr::Tcp(host, port) => {
-            let stream = connect_tcp(host, *port).await?;
+            let stream = connect_tcp(host, *port).await.map_err(RedisError::from)?;
             #[cfg(feature = "redis-tls")]
             if let Some(tls) = &address.tls {
-                let name = rustls::pki_types::ServerName::try_from(host.clone()).map_err(io::Error::other)?;
-                return start(address, tls.connect(name, stream).await?, caches).await;
+                let stream = encrypt(tls, host, stream).await.map_err(RedisError::from)?;
+                return start(address, stream, caches, deadline).await;
             }
-            start(address, stream, caches).await
+            start(address, stream, caches, deadline).await
         }
         #[cfg(unix)]
-        ConnectionAddr::Unix(path) => start(address, UnixStream::connect(path).await?, caches).await,
-        _ => Err(RedisError::from(io::Error::from(io::ErrorKind::Unsupported))),
+        ConnectionAddr::Unix(path) => {
+            let stream = UnixStream::connect(path).await.map_err(RedisError::from)?;
+            start(address, stream, caches, deadline).await
+        }
+        _ => Err(RedisError::from(io::Error::from(io::ErrorKind::Unsupported)).into()),
     }
+}
+
+#[cfg(feature = "redis-tls")]
+async fn encrypt(
+    tls: &tokio_rustls::TlsConnector,
+    host: &str,
+    stream: TcpStream,
+) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let name = rustls::pki_types::ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    tls.connect(name, stream).await
 }
 
 /// The first of a host's addresses that answers.
@@ -234,27 +242,18 @@ async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Signs in, and lets the runtime drive the connection from then on.
-async fn start<S>(address: &Address, stream: S, caches: Option<&Arc<Caches>>) -> RedisResult<Live>
+/// Lets the runtime drive the connection from now on, and signs in.
+async fn start<S>(address: &Address, stream: S, caches: Option<&Caches>, deadline: Instant) -> Result<Live, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    // each call has a time-out around all of it, so that the client need not set up a second one
-    let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
-    let Some(caches) = caches else {
-        let (commands, driver) = MultiplexedConnection::new_with_config(&address.login, stream, config).await?;
-        return Ok(Live { commands, driver: tokio::spawn(driver), cache: None });
-    };
-    let cache = caches.open();
-    let config = config.set_push_sender(Pushes(Arc::clone(&cache)));
-    let login = address.login.clone().set_protocol(ProtocolVersion::RESP3);
-    let (commands, driver) = MultiplexedConnection::new_with_config(&login, stream, config).await?;
-    let mut live = Live { commands, driver: tokio::spawn(driver), cache: None };
-    // without NOLOOP: a server that keeps a change from its author forgets to tell the author of the next one, too
-    match live.commands.send_packed_command(redis::cmd("CLIENT").arg("TRACKING").arg("ON")).await? {
-        Value::Okay => live.cache = Some(cache),
-        Value::ServerError(error) => caches.refused(&Refusal::from(&error).into_error()),
-        _ => caches.refused(&nonsense(Effect::Read)),
+    let cache = caches.map(Caches::open);
+    let pushed = cache.clone();
+    let (pipe, driver) = Pipe::over(stream, move |push| pushed.iter().for_each(|cache| cache.pushed(&push)));
+    let mut live = Live { pipe, driver: tokio::spawn(driver), cache: None };
+    match sign_in(&live.pipe, &address.login, caches.is_some(), deadline).await? {
+        Ok(()) => live.cache = cache,
+        Err(refusal) => caches.into_iter().for_each(|caches| caches.refused(&refusal)),
     }
     Ok(live)
 }

@@ -17,8 +17,10 @@ pub(super) enum Effect {
 }
 
 /// Why there is no answer.
+#[derive(Debug)]
 pub(super) enum Failure {
     Redis(RedisError),
+    TimedOut,
     /// The app's pool has no connection to give.
     #[cfg_attr(not(feature = "redis-pool"), allow(dead_code, reason = "there is no pool"))]
     Pool(Box<dyn Error + Send + Sync>),
@@ -92,9 +94,10 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    pub(super) fn failed(&self, failure: Failure) -> StoreError {
+    pub(super) fn failed(&self, failure: Failure, timeout: Duration) -> StoreError {
         let error = match failure {
             Failure::Redis(error) => error,
+            Failure::TimedOut => return self.timed_out(timeout),
             Failure::Pool(error) => return self.unreached().with_source(error),
         };
         let kind = error.kind();
@@ -121,7 +124,7 @@ impl Place<'_> {
         StoreError::new(self.unanswered(), format!("the connection to {} was lost", self.client)).with_source(error)
     }
 
-    pub(super) fn timed_out(&self, timeout: Duration) -> StoreError {
+    fn timed_out(&self, timeout: Duration) -> StoreError {
         if self.sent {
             StoreError::new(self.unanswered(), format!("{} did not answer within {timeout:?}", self.client))
         } else {
