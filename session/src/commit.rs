@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-
 use crate::{
     changes::{Changes, View, stamp},
     end,
@@ -174,7 +172,8 @@ impl Commit {
         for _ in 0..2 {
             let token = Box::new(Token::new(config.id_length));
             let key = token.id().key(&config.key_prefix);
-            let written = self.encode(&key, &token.hash(), created, deadline, &none.edited(&edits))?;
+            let contents = Contents { secret_hash: token.hash(), created, deadline, fields: none.edited(&edits) };
+            let written = self.encode(&key, contents)?;
             if let Some(owner) = owner {
                 let entry = Entry::new(token.id(), created);
                 Box::pin(sign_in(&self.worker, owner, entry, deadline, self.budget)).await?;
@@ -183,7 +182,7 @@ impl Commit {
                 Begun::Done => {
                     events::created(token.id());
                     let cookie = self.set_cookie(&token, deadline);
-                    return Ok(Committed { live: Some(Arc::new(written.live(key, *token)?)), cookie });
+                    return Ok(Committed { live: Some(Arc::new(written.live(key, *token))), cookie });
                 }
                 // the user's sessions were ended meanwhile, this one among them
                 Begun::Taken if owner.is_some() => return Err(SessionError::Ended),
@@ -289,7 +288,8 @@ impl Commit {
         let created = if is_new_owners { self.worker.core.config.clock.now() } else { current.created };
         let secret_hash = rotated.map_or(live.contents.secret_hash, Token::hash);
         let deadline = self.deadline(live, current);
-        self.encode(&live.key, &secret_hash, created, deadline, &fields.edited(&edits)).map(Some)
+        let fields = fields.edited(&edits);
+        self.encode(&live.key, Contents { secret_hash, created, deadline, fields }).map(Some)
     }
 
     /// What a compare-and-swap came to where others wrote over it, or over what it was to replace.
@@ -330,12 +330,12 @@ impl Commit {
         let cookie = match rotated {
             Some(token) => {
                 events::rotated(token.id());
-                self.set_cookie(token, written.deadline)
+                self.set_cookie(token, written.contents.deadline)
             }
             None => self.cookie_again(live),
         };
         let token = rotated.unwrap_or(&live.token).clone();
-        Ok(Committed { live: Some(Arc::new(written.live(live.key.clone(), token)?)), cookie })
+        Ok(Committed { live: Some(Arc::new(written.live(live.key.clone(), token))), cookie })
     }
 
     /// Keeps a session alive that was only read.
@@ -367,24 +367,16 @@ impl Commit {
         CookieChange::Set(Box::new(token.clone()), cookie_lifetime(&self.worker, deadline))
     }
 
-    fn encode(
-        &self,
-        key: &str,
-        secret_hash: &[u8; 32],
-        created: u64,
-        deadline: u64,
-        fields: &[(&str, &str)],
-    ) -> Result<Written, SessionError> {
+    fn encode(&self, key: &str, contents: Contents) -> Result<Written, SessionError> {
         let limit = self.worker.core.config.max_bytes;
-        let bytes = record::encode(secret_hash, created, deadline, fields);
+        let bytes = record::encode(&contents);
         let bytes = bytes.ok_or(SessionError::TooLarge { size: usize::MAX, limit })?;
         if bytes.len() > limit {
             return Err(SessionError::TooLarge { size: bytes.len(), limit });
         }
-        let plain = Bytes::from(bytes);
-        let record = self.worker.record(key, &plain, expires_in(&self.worker, deadline));
+        let record = self.worker.record(key, bytes.into(), expires_in(&self.worker, contents.deadline));
         let record = record.ok_or(SessionError::Usage("the record can't be sealed".into()))?;
-        Ok(Written { record, plain, deadline })
+        Ok(Written { record, contents })
     }
 }
 
@@ -403,16 +395,13 @@ enum Overtaken {
 /// Bytes on their way to the store.
 struct Written {
     record: Record,
-    plain: Bytes,
-    deadline: u64,
+    contents: Contents,
 }
 
 impl Written {
-    fn live(self, key: String, token: Token) -> Result<Live, SessionError> {
-        let contents = record::parse(&self.plain);
-        let contents = contents.ok_or(SessionError::Usage("the record that was written can't be read".into()))?;
+    fn live(self, key: String, token: Token) -> Live {
         let Record { version, expires_in: remaining, .. } = self.record;
-        Ok(Live { token, contents, key, version, remaining, stale_key: false })
+        Live { token, contents: self.contents, key, version, remaining, stale_key: false }
     }
 }
 

@@ -56,9 +56,10 @@ impl Fields {
         self.entries.iter().map(|entry| (self.slice(entry.name, entry.value), self.slice(entry.value, entry.end)))
     }
 
-    /// All fields as they are after these edits, in the order of their names.
-    pub(crate) fn edited<'a>(&'a self, edits: &Edits<'a>) -> Vec<(&'a str, &'a str)> {
-        let mut all = Vec::with_capacity(self.entries.len() + edits.len());
+    /// The fields as they are after these edits.
+    pub(crate) fn edited(&self, edits: &Edits<'_>) -> Self {
+        let new: usize = edits.iter().map(|(name, text)| name.len() + text.map_or(0, str::len)).sum();
+        let mut all = Builder::with_capacity(self.entries.len() + edits.len(), self.len() + new);
         let mut edits = edits.iter().copied().peekable();
         for (name, text) in self.iter() {
             let mut text = Some(text);
@@ -66,17 +67,47 @@ impl Fields {
                 if edited == name {
                     text = new;
                 } else {
-                    all.extend(new.map(|new| (edited, new)));
+                    all.push(edited, new);
                 }
             }
-            all.extend(text.map(|text| (name, text)));
+            all.push(name, text);
         }
-        all.extend(edits.filter_map(|(name, text)| Some((name, text?))));
-        all
+        edits.for_each(|(name, text)| all.push(name, text));
+        Self { text: all.text.into(), entries: all.entries }
+    }
+
+    /// The lengths of each name and value.
+    pub(crate) fn lengths(&self) -> impl ExactSizeIterator<Item = (usize, usize)> {
+        self.entries.iter().map(|entry| (entry.value - entry.name, entry.end - entry.value))
+    }
+
+    /// All names and values in turn.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     fn slice(&self, from: usize, to: usize) -> &str {
         self.text.get(from..to).unwrap_or_default()
+    }
+}
+
+/// Fields that are put together, in the order of their names.
+struct Builder {
+    text: String,
+    entries: Vec<Entry>,
+}
+
+impl Builder {
+    fn with_capacity(fields: usize, text: usize) -> Self {
+        Self { text: String::with_capacity(text), entries: Vec::with_capacity(fields) }
+    }
+
+    fn push(&mut self, name: &str, value: Option<&str>) {
+        let Some(value) = value else { return };
+        let at = self.text.len();
+        self.text.push_str(name);
+        self.text.push_str(value);
+        self.entries.push(Entry { name: at, value: at + name.len(), end: self.text.len() });
     }
 }
 
@@ -115,6 +146,10 @@ mod tests {
     fn edits_replace_add_and_remove() {
         let Some(fields) = fields(&[("b", "1"), ("d", "2"), ("f", "3")]) else { panic!() };
         let edits = vec![("a", Some("0")), ("d", None), ("e", None), ("f", Some("9")), ("g", Some("4"))];
-        assert_eq!(fields.edited(&edits), [("a", "0"), ("b", "1"), ("f", "9"), ("g", "4")]);
+        let edited = fields.edited(&edits);
+        let all: Vec<_> = edited.iter().collect();
+        assert_eq!(all, [("a", "0"), ("b", "1"), ("f", "9"), ("g", "4")]);
+        let read = Fields::new(edited.text().into(), edited.lengths());
+        assert!(read.is_some_and(|read| read.iter().eq(all)), "what is put together is what would be read");
     }
 }

@@ -125,7 +125,10 @@ pub mod __private {
     #[cfg(feature = "testing")]
     #[must_use]
     pub fn encode_record(fields: &[(&str, &str)]) -> Option<Vec<u8>> {
-        crate::record::encode(&[7; 32], 1, crate::record::NEVER, fields)
+        let edits = fields.iter().map(|(name, text)| (*name, Some(*text))).collect();
+        let fields = crate::fields::Fields::default().edited(&edits);
+        let deadline = crate::record::NEVER;
+        crate::record::encode(&crate::record::Contents { secret_hash: [7; 32], created: 1, deadline, fields })
     }
 
     /// What is in the bytes of a record, for the counts of `benches`.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::try_join_all;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
@@ -11,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     changes::OWNER,
     error::{SessionError, StoreError},
+    fields::Fields,
     id::SessionId,
     json,
     live::Live,
@@ -159,8 +159,9 @@ const SESSIONS: &str = "sessions";
 fn encode(worker: &Worker, key: &str, entries: &[Entry], expires_in: Duration) -> Option<Record> {
     let json = json::to_string(entries).ok()?;
     // no secret has this hash, so that the record is nobody's session
-    let bytes = record::encode(&[0; 32], 0, NEVER, &[(SESSIONS, &json)])?;
-    worker.record(key, &Bytes::from(bytes), expires_in)
+    let fields = Fields::default().edited(&vec![(SESSIONS, Some(&*json))]);
+    let bytes = record::encode(&Contents { secret_hash: [0; 32], created: 0, deadline: NEVER, fields })?;
+    worker.record(key, bytes.into(), expires_in)
 }
 
 fn read(contents: &Contents) -> Vec<Entry> {

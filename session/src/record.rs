@@ -35,23 +35,21 @@ const HEAD: usize = 1 + 32 + 8 + 8 + 4;
 const ENTRY: usize = 2 + 4;
 const CHECKSUM: usize = 4;
 
-/// The bytes of a session with these fields, which are in the order of their names; none if a length has no room.
-pub(crate) fn encode(secret_hash: &[u8; 32], created: u64, deadline: u64, fields: &[(&str, &str)]) -> Option<Vec<u8>> {
-    let text: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
-    let mut out = Vec::with_capacity(HEAD + fields.len() * ENTRY + text + CHECKSUM);
+/// The bytes of a session; none if a length has no room.
+pub(crate) fn encode(contents: &Contents) -> Option<Vec<u8>> {
+    let Contents { secret_hash, created, deadline, fields } = contents;
+    let lengths = fields.lengths();
+    let mut out = Vec::with_capacity(HEAD + lengths.len() * ENTRY + fields.len() + CHECKSUM);
     out.push(FORMAT);
     out.extend_from_slice(secret_hash);
     out.extend_from_slice(&created.to_be_bytes());
     out.extend_from_slice(&deadline.to_be_bytes());
-    out.extend_from_slice(&u32::try_from(fields.len()).ok()?.to_be_bytes());
-    for (name, value) in fields {
-        out.extend_from_slice(&u16::try_from(name.len()).ok()?.to_be_bytes());
-        out.extend_from_slice(&u32::try_from(value.len()).ok()?.to_be_bytes());
+    out.extend_from_slice(&u32::try_from(lengths.len()).ok()?.to_be_bytes());
+    for (name, value) in lengths {
+        out.extend_from_slice(&u16::try_from(name).ok()?.to_be_bytes());
+        out.extend_from_slice(&u32::try_from(value).ok()?.to_be_bytes());
     }
-    for (name, value) in fields {
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(value.as_bytes());
-    }
+    out.extend_from_slice(fields.text().as_bytes());
     let checksum = crc32fast::hash(&out);
     out.extend_from_slice(&checksum.to_be_bytes());
     Some(out)
@@ -59,15 +57,8 @@ pub(crate) fn encode(secret_hash: &[u8; 32], created: u64, deadline: u64, fields
 
 /// The session in these bytes; none if they are not exactly what [`encode`] made.
 pub(crate) fn decode(bytes: Bytes) -> Option<Contents> {
-    let (checked, checksum) = bytes.split_last_chunk()?;
-    let is_whole = crc32fast::hash(checked) == u32::from_be_bytes(*checksum);
-    is_whole.then(|| parse(&bytes)).flatten()
-}
-
-/// The session in bytes that [`encode`] made just now, so that nothing can have damaged them.
-pub(crate) fn parse(bytes: &Bytes) -> Option<Contents> {
-    let mut rest = bytes.get(..bytes.len().checked_sub(CHECKSUM)?)?;
-    if rest.try_get_u8().ok()? != FORMAT {
+    let (mut rest, checksum) = bytes.split_last_chunk()?;
+    if crc32fast::hash(rest) != u32::from_be_bytes(*checksum) || rest.try_get_u8().ok()? != FORMAT {
         return None;
     }
     let mut secret_hash = [0; 32];
@@ -87,8 +78,13 @@ mod tests {
 
     use super::*;
 
+    fn contents(deadline: u64, fields: &[(&str, &str)]) -> Contents {
+        let edits = fields.iter().map(|(name, text)| (*name, Some(*text))).collect();
+        Contents { secret_hash: [7; 32], created: 1, deadline, fields: Fields::default().edited(&edits) }
+    }
+
     fn sample() -> Vec<u8> {
-        encode(&[7; 32], 1, NEVER, &[("cart.items", "[1,2]"), ("user.name", "\"Zoë\"")]).unwrap_or_default()
+        encode(&contents(NEVER, &[("cart.items", "[1,2]"), ("user.name", "\"Zoë\"")])).unwrap_or_default()
     }
 
     #[test]
@@ -127,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_session_without_fields_is_a_record() {
-        let contents = encode(&[7; 32], 1, 2, &[]).and_then(|bytes| decode(bytes.into()));
+        let contents = encode(&contents(2, &[])).and_then(|bytes| decode(bytes.into()));
         assert!(contents.is_some_and(|contents| contents.fields.iter().next().is_none()));
     }
 
@@ -145,7 +141,7 @@ mod tests {
         #[test]
         fn any_fields_come_back(fields: std::collections::BTreeMap<String, String>) {
             let list: Vec<_> = fields.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-            let bytes = encode(&[0; 32], 5, 6, &list).unwrap_or_default();
+            let bytes = encode(&contents(6, &list)).unwrap_or_default();
             let Some(contents) = decode(bytes.into()) else { panic!("no record") };
             prop_assert_eq!(contents.fields.iter().collect::<Vec<_>>(), list);
         }

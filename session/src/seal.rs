@@ -15,8 +15,8 @@ impl Sealer {
         Self {}
     }
 
-    pub(crate) fn seal(&self, _: &str, bytes: &Bytes) -> Option<Bytes> {
-        Some(bytes.clone())
+    pub(crate) fn seal(&self, _: &str, bytes: Bytes) -> Option<Bytes> {
+        Some(bytes)
     }
 
     pub(crate) fn open(&self, _: &str, bytes: Bytes) -> Option<Bytes> {
@@ -36,11 +36,11 @@ impl Sealer {
     }
 
     /// The bytes to store under `key`.
-    pub(crate) fn seal(&self, key: &str, bytes: &Bytes) -> Option<Bytes> {
+    pub(crate) fn seal(&self, key: &str, bytes: Bytes) -> Option<Bytes> {
         use chacha20poly1305::aead::{Aead, Payload};
-        let Some(cipher) = self.ciphers.first() else { return Some(bytes.clone()) };
+        let Some(cipher) = self.ciphers.first() else { return Some(bytes) };
         let nonce: [u8; Self::NONCE] = rand::random();
-        let sealed = cipher.encrypt(&nonce.into(), Payload { msg: bytes, aad: key.as_bytes() }).ok()?;
+        let sealed = cipher.encrypt(&nonce.into(), Payload { msg: &bytes, aad: key.as_bytes() }).ok()?;
         Some([&[Self::SEALED], nonce.as_slice(), &sealed].concat().into())
     }
 
@@ -70,7 +70,7 @@ mod tests {
     }
 
     fn seal(keys: &[[u8; 32]], key: &str) -> Bytes {
-        ring(keys).seal(key, &Bytes::from("contents")).unwrap_or_default()
+        ring(keys).seal(key, Bytes::from("contents")).unwrap_or_default()
     }
 
     #[test]

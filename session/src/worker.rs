@@ -125,7 +125,7 @@ impl Worker {
     }
 
     /// The record of a session's bytes.
-    pub(crate) fn record(&self, key: &str, bytes: &Bytes, expires_in: Duration) -> Option<Record> {
+    pub(crate) fn record(&self, key: &str, bytes: Bytes, expires_in: Duration) -> Option<Record> {
         Some(Record::new(self.core.sealer.seal(key, bytes)?, expires_in))
     }
 

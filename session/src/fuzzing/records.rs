@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::record::{Contents, decode, encode};
+use crate::{
+    fields::Fields,
+    record::{Contents, decode, encode},
+};
 
 /// Bytes are a record only if they are what [`encode`] makes of it, and open only where they were sealed.
 ///
@@ -17,12 +20,13 @@ pub fn record(data: &[u8]) {
 /// Whether these bytes are a record.
 fn reads(bytes: &[u8]) -> bool {
     let Some(contents) = decode(Bytes::copy_from_slice(bytes)) else { return false };
-    let Contents { secret_hash, created, deadline, fields } = contents;
-    let list: Vec<_> = fields.iter().collect();
-    for (name, text) in &list {
-        assert_eq!(fields.get(name), Some(*text));
+    for (name, text) in contents.fields.iter() {
+        assert_eq!(contents.fields.get(name), Some(text));
     }
-    assert_eq!(encode(&secret_hash, created, deadline, &list).as_deref(), Some(bytes));
+    assert_eq!(encode(&contents).as_deref(), Some(bytes));
+    let edits = contents.fields.iter().map(|(name, text)| (name, Some(text))).collect();
+    let again = Contents { fields: Fields::default().edited(&edits), ..contents.clone() };
+    assert_eq!(encode(&again).as_deref(), Some(bytes));
     true
 }
 
@@ -49,7 +53,7 @@ mod sealed {
             assert_eq!(RING.open(KEY, plain.clone()), None, "it is not sealed");
         }
         for sealer in [&RING, &OLD] {
-            let sealed = sealer.seal(KEY, &plain).unwrap_or_default();
+            let sealed = sealer.seal(KEY, plain.clone()).unwrap_or_default();
             assert_eq!(RING.open(KEY, sealed.clone()), Some(plain.clone()));
             exactly(sealed, data);
         }
