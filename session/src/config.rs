@@ -402,9 +402,8 @@ impl SessionConfig {
     /// One in so many requests that use a session also deletes expired records. Default: 0, none.
     ///
     /// For stores that don't expire records by themselves, such as files. Which request it is, is left to chance. The
-    /// deletion runs beside it, up to 1000 records at a time, and a failure is only a warning in the log. Where traffic
-    /// is low, a task of the app that calls [`delete_expired`](crate::store::SessionStore::delete_expired) is
-    /// preferable.
+    /// deletion runs beside it, up to 1000 records at a time, and a failure is only a warning in the log. A task,
+    /// which [`sweep_every`](crate::SessionMiddleware::sweep_every) starts, does not depend on traffic.
     ///
     /// ```
     /// use actix_typed_session::SessionConfig;

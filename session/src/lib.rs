@@ -85,6 +85,7 @@ mod sessions;
 mod sign_in;
 mod state;
 pub mod store;
+mod sweep;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod texts;
@@ -105,6 +106,7 @@ pub use self::{
     id::{ParseIdError, SessionId},
     middleware::{SessionMiddleware, SessionResponse, SessionService},
     sessions::{SessionInfo, Sessions},
+    sweep::Sweeper,
 };
 
 /// What the derive's output names. Not part of the public API.

@@ -8,6 +8,7 @@ use std::{
     rc::Rc,
     sync::{Arc, Mutex, PoisonError, Weak},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use actix_service::{Service, Transform};
@@ -31,6 +32,7 @@ use crate::{
     sessions::Sessions,
     state::{Slot, State},
     store::SessionStore,
+    sweep::{self, Sweeper},
     worker::{Core, Worker},
 };
 
@@ -180,6 +182,30 @@ impl SessionMiddleware {
             ));
         }
         Ok(Sessions::new(self.shared.clone()))
+    }
+
+    /// Starts a task that deletes expired records, now and then: the first time within the period, and again a period
+    /// after each. It ends when what comes back is dropped or [stopped](Sweeper::stop).
+    ///
+    /// For stores that don't expire records by themselves, which say so; with others it does nothing. Records are deleted a
+    /// thousand at a time until there are none, and what fails is told in the log and tried again the next time. Several
+    /// servers may do it at once. A period is a second at least.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, which `#[actix_web::main]` is.
+    ///
+    /// ```
+    /// use actix_typed_session::{SessionMiddleware, store::MemoryStore};
+    /// use std::time::Duration;
+    ///
+    /// # #[actix_web::main] async fn main() {
+    /// let sessions = SessionMiddleware::new(MemoryStore::default());
+    /// let _sweeper = sessions.sweep_every(Duration::from_secs(5 * 60));
+    /// # }
+    /// ```
+    pub fn sweep_every(&self, period: Duration) -> Sweeper {
+        Sweeper::start(self.shared.worker(), period)
     }
 
     fn checked(config: SessionConfig, store: Arc<dyn SessionStore>) -> Result<Self, ConfigError> {
@@ -374,7 +400,7 @@ fn finish<B>(
     response: Result<ServiceResponse<B>, Error>,
     committed: Result<(), SessionError>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    sweep_by_chance(state);
+    sweep::by_chance(&state.worker);
     let failure = committed.err();
     if let Some(error) = &failure {
         events::commit_failed(error);
@@ -440,15 +466,6 @@ impl ResponseError for Failed {
         let mut response = self.inner.error_response();
         decorate(response.headers_mut(), self.cookie.clone());
         response
-    }
-}
-
-/// Sweeps after one of so many requests that used a session, where that is asked for.
-fn sweep_by_chance(state: &State) {
-    let Some(requests) = state.worker.core.config.cleanup_n_requests else { return };
-    if rand::random_range(0..requests.max(1)) == 0 {
-        let worker = state.worker.clone();
-        tokio::spawn(async move { worker.sweep().await.map(drop) });
     }
 }
 

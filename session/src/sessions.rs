@@ -23,6 +23,7 @@ use crate::{
     owner::{Entry, Owner},
     record::Contents,
     sign_in::AT_ONCE,
+    sweep,
     worker::Worker,
 };
 
@@ -230,37 +231,23 @@ impl Sessions {
     /// Deletes expired records in stores that do not do so by themselves, a thousand at a time until there are none;
     /// says how many.
     ///
-    /// For a task that runs every few minutes. In Redis it does nothing. The filesystem store looks through some
-    /// thousand files at a time, stops where none of them has expired, and goes on there the next time.
+    /// For a tool; in the server, [`SessionMiddleware::sweep_every`](crate::SessionMiddleware::sweep_every) does it. In
+    /// Redis it does nothing. The filesystem store looks through some thousand files at a time, stops where none of them
+    /// has expired, and goes on there the next time.
     ///
     /// # Errors
     ///
     /// [`SessionError::Store`] if the store fails.
     ///
     /// ```
-    /// # use actix_typed_session::Sessions;
-    /// # use std::time::Duration;
-    /// async fn sweeper(sessions: Sessions) {
-    ///     let mut minutes = actix_web::rt::time::interval(Duration::from_secs(5 * 60));
-    ///     loop {
-    ///         minutes.tick().await;
-    ///         if let Err(error) = sessions.sweep().await {
-    ///             eprintln!("expired sessions are still there: {error}");
-    ///         }
-    ///     }
+    /// # use actix_typed_session::{SessionError, Sessions};
+    /// async fn at_night(sessions: &Sessions) -> Result<(), SessionError> {
+    ///     println!("{} expired sessions deleted", sessions.sweep().await?);
+    ///     Ok(())
     /// }
     /// ```
     pub async fn sweep(&self) -> Result<u64, SessionError> {
-        let worker = self.shared.worker();
-        let mut swept = 0;
-        // others may write records that expire as fast as these are deleted
-        for _ in 0..1000 {
-            match worker.sweep().await? {
-                0 => break,
-                batch => swept += batch,
-            }
-        }
-        Ok(swept)
+        Ok(sweep::all(&self.shared.worker()).await?)
     }
 }
 

@@ -186,23 +186,14 @@ pub trait SessionStore: Send + Sync + 'static {
     ///
     /// The backend can't be asked or does not answer in time; some records may be deleted then.
     ///
-    /// A task that sweeps once a minute, for an app over files:
+    /// [`SessionMiddleware::sweep_every`](crate::SessionMiddleware::sweep_every) is a task that does.
     ///
-    /// ```no_run
-    /// use actix_typed_session::store::{FilesystemStore, SessionStore};
-    /// use std::time::Duration;
-    ///
-    /// # #[actix_web::main] async fn main() -> Result<(), actix_typed_session::ConfigError> {
-    /// let store = FilesystemStore::new("sessions")?;
-    /// let swept = store.clone();
-    /// actix_web::rt::spawn(async move {
-    ///     loop {
-    ///         actix_web::rt::time::sleep(Duration::from_secs(60)).await;
-    ///         if let Err(error) = swept.delete_expired(10_000).await {
-    ///             eprintln!("no sweep: {error}");
-    ///         }
-    ///     }
-    /// });
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, Record, SessionStore, StoreError, Created, Updated, Version};
+    /// # #[actix_web::main] async fn main() -> Result<(), StoreError> {
+    /// # let store = MemoryStore::default();
+    /// let deleted = store.delete_expired(1000).await?;
+    /// assert!(deleted <= 1000);
     /// # Ok(()) }
     /// ```
     async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError>;

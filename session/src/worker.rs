@@ -1,6 +1,10 @@
 //! What the requests of one worker share: the settings, and the store through which all calls go, each in its time.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
@@ -33,6 +37,8 @@ pub(crate) struct Worker {
     recalls: bool,
     /// No changes, which all requests begin with.
     nothing: Arc<Changes>,
+    /// Whether a request's sweep is under way.
+    pub(crate) is_sweeping: AtomicBool,
 }
 
 /// The time that a commit may take, over all of its calls.
@@ -93,7 +99,14 @@ impl Budget {
 impl Worker {
     pub(crate) fn new(core: Arc<Core>, store: Arc<dyn SessionStore>) -> Self {
         let recalls = store.recalls();
-        Self { core, queue: Arc::default(), store, recalls, nothing: Arc::default() }
+        Self {
+            core,
+            queue: Arc::default(),
+            store,
+            recalls,
+            nothing: Arc::default(),
+            is_sweeping: AtomicBool::new(false),
+        }
     }
 
     /// No changes, without memory of their own.
