@@ -8,6 +8,7 @@ pub mod support {
     pub mod browser;
     pub mod example;
     pub mod jar;
+    pub mod memcached;
     pub mod proxy;
     pub mod redis;
     pub mod remembering;

@@ -19,6 +19,8 @@ pub use crate::error::{StoreError, StoreErrorKind};
 mod build;
 #[cfg(feature = "filesystem")]
 mod filesystem;
+#[cfg(feature = "memcached")]
+mod memcached;
 #[cfg(feature = "memory")]
 mod memory;
 mod null;
@@ -27,9 +29,11 @@ mod redis;
 #[cfg(any(feature = "memory", feature = "filesystem"))]
 mod seldom;
 
-pub(crate) use self::build::{StoreKind, StoreSettings, Url};
+pub(crate) use self::build::{Servers, StoreKind, StoreSettings, Url};
 #[cfg(feature = "filesystem")]
 pub use self::filesystem::FilesystemStore;
+#[cfg(feature = "memcached")]
+pub use self::memcached::MemcachedStore;
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
 pub use self::null::NullStore;
