@@ -44,10 +44,12 @@ impl MemcachedServer {
         let folder = TempDir::new().unwrap();
         // as root it has to become somebody else
         fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
-        let mut server = Self { folder, port: free_port(), arguments, process: None };
-        while !server.try_start() {
+        let mut server = Self { folder, port: 0, arguments, process: None };
+        let started = (0..100).any(|_| {
             server.port = free_port();
-        }
+            server.try_start()
+        });
+        assert!(started, "memcached does not start with {:?}", server.arguments);
         server
     }
 
@@ -88,6 +90,11 @@ impl MemcachedServer {
         found.expect("a statistic of the server").parse().unwrap()
     }
 
+    /// How many commands that get, set or delete came so far.
+    pub fn commands(&self) -> u64 {
+        ["cmd_get", "cmd_set", "delete_hits", "delete_misses"].map(|name| self.stat(name)).iter().sum()
+    }
+
     /// Kills it, as a crash would.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -121,7 +128,11 @@ impl MemcachedServer {
         let folder = self.folder.path().to_str().unwrap();
         let arguments: Vec<_> = self.arguments.iter().map(|argument| argument.replace("{folder}", folder)).collect();
         let is_socket = arguments.iter().any(|argument| argument == "-s");
-        let listen = if is_socket { vec!["-a", "777"] } else { vec!["-l", "127.0.0.1"] };
+        let listen: &[&str] = match () {
+            () if is_socket => &["-a", "777"],
+            () if arguments.iter().any(|argument| argument == "-l") => &[],
+            () => &["-l", "127.0.0.1"],
+        };
         let mut process = Command::new("memcached")
             .args(["-u", "nobody", "-U", "0", "-p", &self.port.to_string()])
             .args(listen)

@@ -36,8 +36,10 @@ pub async fn s16_an_unknown_outcome_says_so(subject: &Subject) {
         let (key, first, next) = (subject.key("unanswered"), Record::new("first", HOUR), Record::new("next", HOUR));
         let create = store.create(&key, &first).map(|answer| answer.map(|created| format!("{created:?}"))).boxed();
         assert_unknown("create", create, how, *time).await;
-        let update =
-            store.update(&key, &next, &first.version).map(|answer| answer.map(|updated| format!("{updated:?}"))).boxed();
+        let update = store
+            .update(&key, &next, &first.version)
+            .map(|answer| answer.map(|updated| format!("{updated:?}")))
+            .boxed();
         assert_unknown("update", update, how, *time).await;
     }
 }
