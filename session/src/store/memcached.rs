@@ -43,7 +43,8 @@ mod protocol;
 ///
 /// **Several servers** share the keys by rendezvous hashing of the names that they have in the setting: use the same names
 /// on all machines, in any order. A server that is down is an error for its keys: no other takes over, for what is
-/// written there would be lost when it is back. One that is added or taken away ends the sessions whose keys move.
+/// written there would be lost when it is back. One that is added or taken away ends the sessions whose keys move; empty all
+/// servers then (`flush_all`), for what stays behind of such a session would live again if its key came back.
 ///
 /// Neither TLS nor SASL is spoken: keep the servers in a network of their own, or behind a Unix socket. There is no proxy
 /// that may send a user's commands to more than one server at a time.
