@@ -247,6 +247,35 @@ pub trait SessionStore: Send + Sync + 'static {
         Ok(())
     }
 
+    /// What [`migrate`](Self::migrate) does, as text for people with their own migrations. `None`, the default: nothing.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, SessionStore};
+    /// assert_eq!(MemoryStore::default().migration(), None);
+    /// ```
+    fn migration(&self) -> Option<String> {
+        None
+    }
+
+    /// How many records have expired and are still there, for who is to say before a sweep what it would do. `None`, the
+    /// default, where the store can't count them.
+    ///
+    /// It may take as long as it takes: no request asks for it.
+    ///
+    /// # Errors
+    ///
+    /// The backend can't be asked or does not answer.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, SessionStore, StoreError};
+    /// # #[actix_web::main] async fn main() -> Result<(), StoreError> {
+    /// assert_eq!(MemoryStore::default().count_expired().await?, None);
+    /// # Ok(()) }
+    /// ```
+    async fn count_expired(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
+
     /// A store for the runtime that calls, with a connection of its own, so that no request waits for another thread.
     ///
     /// Called once a worker, on the worker's runtime. `None`, the default, means that this one may be shared by all.

@@ -14,7 +14,7 @@ pub(super) struct Setting {
     pub(super) apply: Apply,
 }
 
-type Apply = fn(&mut SessionConfig, &Value<'_>) -> Result<(), ConfigError>;
+pub(super) type Apply = fn(&mut SessionConfig, &Value<'_>) -> Result<(), ConfigError>;
 
 impl Setting {
     /// Its names, in the order in which they count.

@@ -197,6 +197,10 @@ impl SessionStore for MemcachedStore {
         Ok(0)
     }
 
+    async fn count_expired(&self) -> Result<Option<u64>, StoreError> {
+        Ok(Some(0))
+    }
+
     /// Asks each of the servers.
     async fn ping(&self) -> Result<(), StoreError> {
         let patience = self.patience();
