@@ -9,6 +9,7 @@ pub mod support {
     pub mod example;
     pub mod jar;
     pub mod memcached;
+    pub mod program;
     pub mod proxy;
     pub mod redis;
     pub mod remembering;

@@ -26,6 +26,7 @@ mod cleanup;
 mod failure;
 mod inspect;
 mod list;
+mod man;
 mod migrate;
 mod out;
 mod revoke;
@@ -60,11 +61,7 @@ fn dispatch(command: Command, out: &mut Out) -> Result<(), Failure> {
             clap_complete::generate(shell, &mut Arguments::command(), "typed-session", &mut text);
             out.raw(&text)
         }
-        Command::Man => {
-            let mut text = Vec::new();
-            clap_mangen::Man::new(Arguments::command()).render(&mut text)?;
-            out.raw(&text)
-        }
+        Command::Man => out.raw(&man::page(Arguments::command())?),
         command => {
             let config = SessionConfig::from_env()?;
             // the runtime of the app's, on which every store is at home

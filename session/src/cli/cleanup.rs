@@ -39,7 +39,12 @@ pub(super) async fn cleanup(
     progress.end();
     let (deleted, took) = (progress.deleted, began.elapsed());
     if let Err(failure) = swept {
-        return Err(Failure::failed(format!("{failure}; {deleted} expired sessions were deleted before")));
+        // what a call deleted before it failed is not known
+        let how_far = match store.count_expired().await {
+            Ok(Some(left)) => format!("{left} expired sessions are left"),
+            _ => format!("{deleted} expired sessions were deleted before"),
+        };
+        return Err(Failure::failed(format!("{failure}; {how_far}")));
     }
     out.say(&json!({ "deleted": deleted, "seconds": took.as_secs_f64() }), |to| {
         writeln!(to, "{deleted} expired sessions deleted in {:.1} s", took.as_secs_f64())

@@ -5,7 +5,7 @@ use crate::{
         SessionConfig,
         keys::SETTINGS,
         parse::{Raw, Value},
-        sources::stray,
+        sources::{known, stray},
     },
     store::{Servers, Url},
 };
@@ -55,7 +55,7 @@ impl SessionConfig {
     /// What is to say about each of these variables that looks like a setting and is none.
     pub(crate) fn strays(vars: &[(String, String)]) -> Vec<String> {
         let told = |name: &String| stray(name).map(|advice| format!("`{}`: {advice}", name.escape_debug()));
-        vars.iter().filter_map(|(name, _)| told(name)).collect()
+        vars.iter().filter(|(name, _)| known(name).is_none()).filter_map(|(name, _)| told(name)).collect()
     }
 }
 
