@@ -7,7 +7,7 @@
 
 use std::process::ExitCode;
 
-use actix_typed_session_tests::support::{redis::RedisServer, trial::conclude};
+use actix_typed_session_tests::support::{memcached::MemcachedServer, redis::RedisServer, trial::conclude};
 use libtest_mimic::{Arguments, Trial};
 
 use self::faults::{backend::Cached, cut, disconnected, full, killed, paused, replica};
@@ -28,8 +28,15 @@ mod faults {
 /// Adds the trials of a store: its name, what is missing for it, and how a server with an empty folder starts.
 macro_rules! any_server {
     ($trials:ident, $store:expr, $missing:expr, $server:expr) => {
+        $trials.push(trial($store, "its_server_is_killed", $missing, || killed::killed($server)));
+        lasting_server!($trials, $store, $missing, $server);
+    };
+}
+
+/// The same but for a kill, which what is only in memory does not survive.
+macro_rules! lasting_server {
+    ($trials:ident, $store:expr, $missing:expr, $server:expr) => {
         $trials.extend([
-            trial($store, "its_server_is_killed", $missing, || killed::killed($server)),
             trial($store, "its_server_is_paused", $missing, || paused::paused($server)),
             trial($store, "connections_are_reset_in_a_request", $missing, || cut::in_a_request($server)),
             trial($store, "connections_are_reset_before_an_answer", $missing, || cut::before_an_answer($server)),
@@ -44,6 +51,8 @@ fn main() -> ExitCode {
     // the faults of any server: a line a store
     any_server!(trials, "redis", RedisServer::missing(), RedisServer::start_durable());
     any_server!(trials, "redis_cached", RedisServer::missing(), Cached(RedisServer::start_durable()));
+    // but a server that is killed where it keeps nothing on the disk
+    lasting_server!(trials, "memcached", MemcachedServer::missing(), MemcachedServer::start());
     // and those that only a Redis has
     trials.extend([
         trial("redis", "its_connections_are_killed", RedisServer::missing(), || disconnected::disconnected(durable())),

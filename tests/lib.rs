@@ -8,6 +8,8 @@ pub mod support {
     pub mod browser;
     pub mod example;
     pub mod jar;
+    pub mod memcached;
+    pub mod program;
     pub mod proxy;
     pub mod redis;
     pub mod remembering;

@@ -15,6 +15,7 @@ mod stores {
 
     pub(crate) mod custom;
     pub(crate) mod filesystem;
+    pub(crate) mod memcached;
     pub(crate) mod memory;
     pub(crate) mod null;
     pub(crate) mod redis;
@@ -28,6 +29,7 @@ use self::stores::{
     backend::{Backend, trials},
     custom::Custom,
     filesystem::Filesystem,
+    memcached::Memcached,
     memory::Memory,
     null::Null,
     redis::Redis,
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Arc::new(Filesystem),
         Arc::new(Redis::default()),
         Arc::new(Redis::cached()),
+        Arc::new(Memcached::default()),
         Arc::new(Custom),
     ];
     let trials = backends.iter().flat_map(trials).collect();

@@ -11,6 +11,8 @@ use crate::{
 
 mod keys;
 mod parse;
+#[cfg(feature = "cli")]
+mod shown;
 mod sources;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -52,6 +52,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod changes;
+#[cfg(feature = "cli")]
+mod cli;
 mod clock;
 mod codec;
 mod commit;
@@ -122,6 +124,12 @@ pub mod __private {
         },
         registry::Registration,
     };
+
+    /// The command line, for the program `typed-session`.
+    #[cfg(feature = "cli")]
+    pub fn run_cli() -> std::process::ExitCode {
+        crate::cli::run()
+    }
 
     /// The bytes of a record with these fields, for the counts of `benches`.
     #[cfg(feature = "testing")]

@@ -19,6 +19,8 @@ pub use crate::error::{StoreError, StoreErrorKind};
 mod build;
 #[cfg(feature = "filesystem")]
 mod filesystem;
+#[cfg(feature = "memcached")]
+mod memcached;
 #[cfg(feature = "memory")]
 mod memory;
 mod null;
@@ -27,9 +29,11 @@ mod redis;
 #[cfg(any(feature = "memory", feature = "filesystem"))]
 mod seldom;
 
-pub(crate) use self::build::{StoreKind, StoreSettings, Url};
+pub(crate) use self::build::{Servers, StoreKind, StoreSettings, Url};
 #[cfg(feature = "filesystem")]
 pub use self::filesystem::FilesystemStore;
+#[cfg(feature = "memcached")]
+pub use self::memcached::MemcachedStore;
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
 pub use self::null::NullStore;
@@ -232,6 +236,35 @@ pub trait SessionStore: Send + Sync + 'static {
     /// ```
     async fn migrate(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// What [`migrate`](Self::migrate) does, as text for people with their own migrations. `None`, the default: nothing.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, SessionStore};
+    /// assert_eq!(MemoryStore::default().migration(), None);
+    /// ```
+    fn migration(&self) -> Option<String> {
+        None
+    }
+
+    /// How many records have expired and are still there, for who is to say before a sweep what it would do. `None`, the
+    /// default, where the store can't count them.
+    ///
+    /// It may take as long as it takes: no request asks for it.
+    ///
+    /// # Errors
+    ///
+    /// The backend can't be asked or does not answer.
+    ///
+    /// ```
+    /// # use actix_typed_session::store::{MemoryStore, SessionStore, StoreError};
+    /// # #[actix_web::main] async fn main() -> Result<(), StoreError> {
+    /// assert_eq!(MemoryStore::default().count_expired().await?, None);
+    /// # Ok(()) }
+    /// ```
+    async fn count_expired(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
     }
 
     /// A store for the runtime that calls, with a connection of its own, so that no request waits for another thread.

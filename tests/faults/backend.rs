@@ -1,7 +1,7 @@
 //! [`Backend`]: a store's server that can be broken, and the faults that any server can have.
 
-use actix_typed_session::store::{RedisStore, SessionStore};
-use actix_typed_session_tests::support::redis::RedisServer;
+use actix_typed_session::store::{MemcachedStore, RedisStore, SessionStore};
+use actix_typed_session_tests::support::{memcached::MemcachedServer, redis::RedisServer};
 
 use super::load::TIMEOUT;
 
@@ -37,6 +37,35 @@ impl Backend for RedisServer {
 
     fn store(&self, port: u16) -> RedisStore {
         RedisStore::new(&format!("redis://127.0.0.1:{port}")).unwrap().timeout(TIMEOUT)
+    }
+
+    fn stop(&mut self) {
+        self.stop();
+    }
+
+    fn restart(&mut self) {
+        self.restart();
+    }
+
+    fn pause(&self) {
+        self.pause();
+    }
+
+    fn resume(&self) {
+        self.resume();
+    }
+}
+
+/// It keeps nothing on the disk: it is not for the trial that kills it.
+impl Backend for MemcachedServer {
+    type Store = MemcachedStore;
+
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn store(&self, port: u16) -> MemcachedStore {
+        MemcachedStore::new(&format!("127.0.0.1:{port}")).unwrap().timeout(TIMEOUT)
     }
 
     fn stop(&mut self) {

@@ -155,7 +155,7 @@ pub async fn raw<T: redis::FromRedisValue>(server: &RedisServer, command: &str) 
 }
 
 /// A port that nobody listens on, below those that the system gives to outgoing connections.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 500).unwrap() * 20;
     loop {

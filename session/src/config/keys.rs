@@ -3,7 +3,7 @@
 use crate::{
     config::{SameSite, Secret, SessionConfig, parse::Value},
     error::ConfigError,
-    store::{StoreKind, Url},
+    store::{Servers, StoreKind, Url},
 };
 
 /// A setting by its name in a source.
@@ -14,7 +14,7 @@ pub(super) struct Setting {
     pub(super) apply: Apply,
 }
 
-type Apply = fn(&mut SessionConfig, &Value<'_>) -> Result<(), ConfigError>;
+pub(super) type Apply = fn(&mut SessionConfig, &Value<'_>) -> Result<(), ConfigError>;
 
 impl Setting {
     /// Its names, in the order in which they count.
@@ -117,7 +117,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         Ok(())
     }),
     setting("SESSION_FILE_MODE", |config, value| value.mode().map(|mode| config.store.file_mode = mode)),
-    later("SESSION_MEMCACHED"),
+    setting("SESSION_MEMCACHED", |config, value| {
+        let servers = value.text()?;
+        if servers.trim().is_empty() {
+            return Err(value.bad_secret("accepted are servers with commas between, such as `127.0.0.1:11211`"));
+        }
+        config.store.memcached = Servers(servers.into());
+        Ok(())
+    }),
     later("SESSION_CACHELIB"),
     later("SESSION_MONGODB"),
     later("SESSION_MONGODB_DB"),
@@ -166,7 +173,7 @@ fn store_kind(value: &Value<'_>) -> Result<StoreKind, ConfigError> {
         ("memory", Some(StoreKind::Memory)),
         ("filesystem", Some(StoreKind::Filesystem)),
         ("redis", Some(StoreKind::Redis)),
-        ("memcached", None),
+        ("memcached", Some(StoreKind::Memcached)),
         ("cache", None),
         ("cachelib", None),
         ("mongodb", None),
@@ -179,7 +186,7 @@ fn store_kind(value: &Value<'_>) -> Result<StoreKind, ConfigError> {
         ("firestore", None),
         ("dynamodb", None),
     ];
-    let accepted = "accepted are `null`, `memory`, `filesystem` and `redis`";
+    let accepted = "accepted are `null`, `memory`, `filesystem`, `redis` and `memcached`";
     let kind = value.choice(HERE, accepted)?;
     let kind = kind.ok_or_else(|| value.bad(format!("this version does not have that store yet; {accepted}")))?;
     match kind.feature() {

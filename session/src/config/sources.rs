@@ -100,7 +100,7 @@ fn apply(found: &HashMap<&'static str, Raw>) -> Result<SessionConfig, ConfigErro
 }
 
 /// The name in the table, if it is one.
-fn known(name: &str) -> Option<&'static str> {
+pub(super) fn known(name: &str) -> Option<&'static str> {
     names().find(|known| *known == name)
 }
 

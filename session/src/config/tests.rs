@@ -53,6 +53,7 @@ fn cases() -> Vec<(&'static str, &'static str, Value, &'static str)> {
             json!("redis://:pw@cache/0"),
             "redis_url: Some(redis://[redacted]@cache/0)",
         ),
+        ("SESSION_MEMCACHED", "cache:1,cache:2", json!("cache:1,cache:2"), "memcached: cache:1,cache:2"),
         ("SESSION_REDIS_HOST", "cache", json!("cache"), "redis_host: \"cache\""),
         ("SESSION_REDIS_PORT", "6380", json!(6380), "redis_port: 6380"),
         ("SESSION_REDIS_CLIENT_CACHE", "16MiB", json!(16_777_216), "redis_client_cache: 16777216"),
@@ -129,7 +130,7 @@ fn the_documented_defaults_are_the_defaults() {
 
 #[test]
 fn a_bad_value_is_told_with_its_key_and_what_is_accepted() {
-    let stores = "accepted are `null`, `memory`, `filesystem` and `redis`";
+    let stores = "accepted are `null`, `memory`, `filesystem`, `redis` and `memcached`";
     let limit = "accepted are 1 to 1000 sessions, over which the oldest is ended, and `refuse`, or both: `5 refuse`";
     let flag = "accepted are `true` and `false` (or `1 yes on` and `0 no off`)";
     let duration = "accepted are seconds such as `1800`, or `500ms`, `90s`, `30m`, `12h`, `31d`";

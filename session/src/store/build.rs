@@ -44,6 +44,10 @@ impl SessionConfig {
                     .timeout(self.store_timeout)
                     .client_cache(self.store.redis_client_cache)?,
             )),
+            #[cfg(feature = "memcached")]
+            StoreKind::Memcached => {
+                Ok(Arc::new(super::MemcachedStore::new(&self.store.memcached.0)?.timeout(self.store_timeout)))
+            }
             #[allow(unreachable_patterns, reason = "with all features on, every kind has its arm")]
             kind => Err(missing(kind)),
         }
@@ -59,6 +63,7 @@ pub(crate) struct StoreSettings {
     pub(crate) redis_port: u16,
     /// How many bytes of what it reads a worker keeps; 0 for nothing.
     pub(crate) redis_client_cache: usize,
+    pub(crate) memcached: Servers,
     pub(crate) file_dir: PathBuf,
     /// Over so many records, those that expire soonest are removed.
     pub(crate) file_threshold: Option<u64>,
@@ -85,6 +90,7 @@ impl Default for StoreSettings {
             redis_host: "127.0.0.1".to_owned(),
             redis_port: 6379,
             redis_client_cache: 0,
+            memcached: Servers("127.0.0.1:11211".to_owned()),
             file_dir: PathBuf::from("flask_session"),
             file_threshold: None,
             file_mode: 0o600,
@@ -99,6 +105,7 @@ pub(crate) enum StoreKind {
     Memory,
     Filesystem,
     Redis,
+    Memcached,
 }
 
 impl StoreKind {
@@ -109,6 +116,7 @@ impl StoreKind {
             Self::Memory => Some(("memory", cfg!(feature = "memory"))),
             Self::Filesystem => Some(("filesystem", cfg!(feature = "filesystem"))),
             Self::Redis => Some(("redis", cfg!(feature = "redis"))),
+            Self::Memcached => Some(("memcached", cfg!(feature = "memcached"))),
         }
     }
 }
@@ -127,6 +135,17 @@ impl fmt::Debug for Url {
     }
 }
 
+/// Several servers with commas between, which `Debug` shows where none of them has a password.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Servers(pub(crate) String);
+
+impl fmt::Debug for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // a password may hold a comma that nobody escaped, so that no part can be told from another
+        f.write_str(if self.0.contains(['@', '?']) { "[redacted]" } else { &self.0 })
+    }
+}
+
 fn missing(kind: StoreKind) -> ConfigError {
     let (feature, _) = kind.feature().unwrap_or_default();
     ConfigError::bad_value(
@@ -142,7 +161,7 @@ mod tests {
 
     #[cfg(feature = "redis")]
     use super::StoreSettings;
-    use super::Url;
+    use super::{Servers, Url};
     #[cfg(all(feature = "memory", feature = "filesystem"))]
     use crate::config::SessionConfig;
 
@@ -169,6 +188,18 @@ mod tests {
             ("hunter2", "[redacted]"),
         ] {
             assert_eq!(format!("{:?}", Url(url.to_owned())), shown);
+        }
+    }
+
+    /// H8
+    #[test]
+    fn debug_shows_servers_without_a_password() {
+        for (servers, shown) in [
+            ("cache-1:11211, unix:///run/memcached.sock", "cache-1:11211, unix:///run/memcached.sock"),
+            ("cache-1,memcached://ann:hunt,er2@cache-2", "[redacted]"),
+            ("unix:///run/memcached.sock?user=ann&pass=hunter2", "[redacted]"),
+        ] {
+            assert_eq!(format!("{:?}", Servers(servers.to_owned())), shown);
         }
     }
 

@@ -258,6 +258,10 @@ impl SessionStore for FilesystemStore {
         .await
     }
 
+    async fn count_expired(&self) -> Result<Option<u64>, StoreError> {
+        self.blocking(|disk| disk.count_expired().map(Some)).await
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.blocking(Disk::check_root).await
     }

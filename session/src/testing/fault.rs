@@ -247,6 +247,14 @@ impl SessionStore for FaultStore {
         self.call(Operation::Migrate, self.inner.migrate()).await
     }
 
+    fn migration(&self) -> Option<String> {
+        self.inner.migration()
+    }
+
+    async fn count_expired(&self) -> Result<Option<u64>, StoreError> {
+        self.inner.count_expired().await
+    }
+
     fn for_worker(&self) -> Option<Arc<dyn SessionStore>> {
         let inner = self.inner.for_worker()?;
         Some(Arc::new(Self { inner, faults: Arc::clone(&self.faults) }))

@@ -56,6 +56,14 @@ impl Disk {
         trouble.map_or(Ok(deleted), Err)
     }
 
+    /// How many records have expired. What it can't read counts as none: a sweep tells of it.
+    pub(super) fn count_expired(&self) -> Result<u64, StoreError> {
+        self.check_root()?;
+        let (now, mut expired) = (self.clock.now(), 0);
+        self.each_record(&mut None, |expiry, _, _| expired += u64::from(expiry < now));
+        Ok(expired)
+    }
+
     /// Removes the records that expire soonest while there are more than `threshold`; how many were live.
     ///
     /// What it can't read counts as no record, and is told in the second place, as is what it can't remove.
@@ -85,6 +93,11 @@ impl Disk {
     /// Each record's expiry, folder and file.
     fn records(&self, trouble: &mut Option<StoreError>) -> Vec<(u64, u8, Box<str>)> {
         let mut records = Vec::new();
+        self.each_record(trouble, |expiry, number, file| records.push((expiry, number, file.into_boxed_str())));
+        records
+    }
+
+    fn each_record(&self, trouble: &mut Option<StoreError>, mut take: impl FnMut(u64, u8, String)) {
         for number in 0..=u8::MAX {
             for entry in unless(self.read_folder(number), trouble).flatten().into_iter().flatten() {
                 let entry = entry.map_err(|error| failed("read", &self.folder(number), error));
@@ -94,11 +107,10 @@ impl Disk {
                 if Kind::of(&file, number) == Kind::Record
                     && let Some(Some(expiry)) = unless(expiry_of(&self.folder(number).join(&file)), trouble)
                 {
-                    records.push((expiry, number, file.into_boxed_str()));
+                    take(expiry, number, file);
                 }
             }
         }
-        records
     }
 
     /// Removes a record that still expires at that time; whether it did.

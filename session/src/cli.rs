@@ -1,0 +1,113 @@
+//! The command line `typed-session`: looks after the sessions that the environment's settings name.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::{CommandFactory as _, Parser as _};
+use serde_json::json;
+
+use self::{
+    args::{Arguments, Command},
+    failure::Failure,
+    out::Out,
+};
+use crate::{
+    SessionConfig, SessionMiddleware, Sessions,
+    store::SessionStore,
+    worker::{Core, Worker},
+};
+
+mod args;
+mod check;
+mod cleanup;
+mod failure;
+mod inspect;
+mod list;
+mod man;
+mod migrate;
+mod out;
+mod revoke;
+mod time;
+
+/// Does what the arguments of the process ask for.
+///
+/// 0: it is done. 1: it failed, as the store is down or what was asked for is not there. 2: the arguments or the settings
+/// are wrong.
+pub(crate) fn run() -> ExitCode {
+    // what clap says ends the process by itself, with 2 where it is an error
+    let Arguments { json, command } = Arguments::parse();
+    let mut out = Out::new(json);
+    let done = dispatch(command, &mut out).and_then(|()| Ok(out.flush()?));
+    let Err(failure) = done else { return ExitCode::SUCCESS };
+    if failure.is_nobody_reading() {
+        return ExitCode::SUCCESS;
+    }
+    // where nothing can be written, the code tells
+    let _ = if json {
+        writeln!(io::stdout(), "{}", json!({ "error": failure.to_string() }))
+    } else {
+        writeln!(io::stderr(), "typed-session: {failure}")
+    };
+    ExitCode::from(failure.code())
+}
+
+fn dispatch(command: Command, out: &mut Out) -> Result<(), Failure> {
+    match command {
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "typed-session", &mut text);
+            out.raw(&text)
+        }
+        Command::Man => out.raw(&man::page(Arguments::command())?),
+        command => {
+            let config = SessionConfig::from_env()?;
+            // the runtime of the app's, on which every store is at home
+            actix_web::rt::System::new().block_on(ask(command, config, out))
+        }
+    }
+}
+
+async fn ask(command: Command, config: SessionConfig, out: &mut Out) -> Result<(), Failure> {
+    match command {
+        Command::Check => check::check(config, out).await,
+        Command::Migrate { print } => migrate::migrate(&config, print, out).await,
+        Command::Cleanup { batch, dry_run } => {
+            cleanup::cleanup(&*reachable(&config)?, batch, dry_run, io::stderr().is_terminal(), out).await
+        }
+        Command::List { owner } => list::list(&sessions(config)?, &owner, out).await,
+        Command::Revoke { owner, id } => revoke::revoke(config, owner.as_deref(), id.as_deref(), out).await,
+        Command::Inspect { id, values } => inspect::inspect(&worker(config)?, &id, values, out).await,
+        // they ask no store
+        Command::Completions { .. } | Command::Man => Ok(()),
+    }
+}
+
+/// The store of the settings, if it is one that others than the app can look into.
+fn reachable(config: &SessionConfig) -> Result<Arc<dyn SessionStore>, Failure> {
+    let store = config.store()?;
+    if store.name() == "null" {
+        return Err(Failure::usage("`SESSION_TYPE` names no store, so that there are no sessions"));
+    }
+    if store.is_local() {
+        return Err(Failure::usage(format!(
+            "`SESSION_TYPE` is `{}`, whose sessions live in the process of the app, where nobody else finds them",
+            store.name()
+        )));
+    }
+    Ok(store)
+}
+
+/// The sessions of each user, by the settings of the app.
+fn sessions(config: SessionConfig) -> Result<Sessions, Failure> {
+    reachable(&config)?;
+    Ok(SessionMiddleware::from_config(config)?.sessions()?)
+}
+
+/// What asks the store for a session's own record, by the settings of the app.
+fn worker(config: SessionConfig) -> Result<Worker, Failure> {
+    let store = reachable(&config)?;
+    Ok(Worker::new(Arc::new(Core::new(config)?), store))
+}

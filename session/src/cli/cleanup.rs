@@ -1,0 +1,151 @@
+//! `cleanup`: expired sessions, a batch at a time.
+
+use std::{
+    io::{self, Write as _},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+
+use super::{failure::Failure, out::Out};
+use crate::{error::StoreError, store::SessionStore};
+
+/// A store's walk is bounded: so many calls in a row that find nothing are one for a store with millions of records.
+const IDLE_MAX: u32 = 500;
+/// The same where the store can't count, and knows by an index that there is nothing.
+const IDLE_MAX_UNCOUNTED: u32 = 3;
+/// So many calls in a row that fail are a store that is down, and fewer a record that can't be read.
+const FAILURES_MAX: u32 = 3;
+
+pub(super) async fn cleanup(
+    store: &dyn SessionStore,
+    batch: u64,
+    dry_run: bool,
+    is_terminal: bool,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    let counted = store.count_expired().await?;
+    if dry_run {
+        let Some(expired) = counted else {
+            return Err(Failure::usage(format!("the store `{}` can't count expired sessions", store.name())));
+        };
+        return out
+            .say(&json!({ "expired": expired }), |to| writeln!(to, "{expired} expired sessions would be deleted"));
+    }
+    let began = Instant::now();
+    let mut progress = Progress::new(counted, is_terminal, out.is_json());
+    let swept = sweep(store, counted, batch, &mut progress).await;
+    progress.end();
+    let (deleted, took) = (progress.deleted, began.elapsed());
+    if let Err(failure) = swept {
+        // what a call deleted before it failed is not known
+        let how_far = match store.count_expired().await {
+            Ok(Some(left)) => format!("{left} expired sessions are left"),
+            _ => format!("{deleted} expired sessions were deleted before"),
+        };
+        return Err(Failure::failed(format!("{failure}; {how_far}")));
+    }
+    out.say(&json!({ "deleted": deleted, "seconds": took.as_secs_f64() }), |to| {
+        writeln!(to, "{deleted} expired sessions deleted in {:.1} s", took.as_secs_f64())
+    })
+}
+
+/// Deletes until there is nothing left that had expired at the beginning, or others have deleted it.
+async fn sweep(
+    store: &dyn SessionStore,
+    counted: Option<u64>,
+    batch: u64,
+    progress: &mut Progress,
+) -> Result<(), Failure> {
+    let (mut idle, mut failures, mut left) = (0, 0, counted);
+    let mut failed: Option<StoreError> = None;
+    loop {
+        if left.is_some_and(|left| left == 0) {
+            break;
+        }
+        match store.delete_expired(batch).await {
+            Ok(0) => (idle, failures) = (idle + 1, 0),
+            Ok(deleted) => {
+                (idle, failures) = (0, 0);
+                left = left.map(|left| left.saturating_sub(deleted));
+                progress.add(deleted);
+            }
+            Err(error) => {
+                (idle, failures) = (idle + 1, failures + 1);
+                failed.get_or_insert(error);
+            }
+        }
+        if failures >= FAILURES_MAX || left.is_none() && idle >= IDLE_MAX_UNCOUNTED {
+            break;
+        }
+        if idle >= IDLE_MAX {
+            // somebody else may have been here
+            let now = store.count_expired().await?;
+            if now >= left {
+                break;
+            }
+            (idle, left) = (0, now);
+        }
+    }
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// Tells how far it is.
+struct Progress {
+    deleted: u64,
+    told: Told,
+}
+
+enum Told {
+    Bar(ProgressBar),
+    /// When the last line was written, and when the first thing was done.
+    Lines(Instant, Instant),
+    Nothing,
+}
+
+/// How long there is silence between two lines.
+const PAUSE: Duration = Duration::from_secs(2);
+
+impl Progress {
+    fn new(counted: Option<u64>, is_terminal: bool, is_json: bool) -> Self {
+        let now = Instant::now();
+        let told = match () {
+            () if is_json => Told::Nothing,
+            () if is_terminal => Told::Bar(bar(counted)),
+            () => Told::Lines(now, now),
+        };
+        Self { deleted: 0, told }
+    }
+
+    fn add(&mut self, deleted: u64) {
+        self.deleted += deleted;
+        match &mut self.told {
+            Told::Bar(bar) => bar.inc(deleted),
+            Told::Lines(last, began) if last.elapsed() >= PAUSE => {
+                *last = Instant::now();
+                let seconds = began.elapsed().as_secs().max(1);
+                // nobody may be reading, and the work goes on
+                let _ = writeln!(io::stderr(), "{} deleted, {} a second", self.deleted, self.deleted / seconds);
+            }
+            Told::Lines(..) | Told::Nothing => {}
+        }
+    }
+
+    fn end(&self) {
+        if let Told::Bar(bar) = &self.told {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar(counted: Option<u64>) -> ProgressBar {
+    let template = match counted {
+        Some(_) => "{wide_bar} {human_pos} of {human_len} deleted, {per_sec}, {eta} left",
+        None => "{spinner} {human_pos} deleted, {per_sec}, {elapsed}",
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::with_draw_target(counted, ProgressDrawTarget::stderr());
+    bar.set_style(style);
+    bar
+}
