@@ -8,6 +8,9 @@ pub mod support {
     pub mod browser;
     pub mod example;
     pub mod jar;
+    pub mod mariadb;
+    pub mod postgres;
+    pub mod process;
     pub mod proxy;
     pub mod redis;
     pub mod remembering;

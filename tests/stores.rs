@@ -17,6 +17,7 @@ mod stores {
     pub(crate) mod filesystem;
     pub(crate) mod memory;
     pub(crate) mod null;
+    pub(crate) mod postgres;
     pub(crate) mod redis;
 }
 
@@ -30,6 +31,7 @@ use self::stores::{
     filesystem::Filesystem,
     memory::Memory,
     null::Null,
+    postgres::Postgres,
     redis::Redis,
 };
 
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Arc::new(Filesystem),
         Arc::new(Redis::default()),
         Arc::new(Redis::cached()),
+        Arc::new(Postgres::default()),
         Arc::new(Custom),
     ];
     let trials = backends.iter().flat_map(trials).collect();

@@ -26,6 +26,8 @@ mod null;
 mod redis;
 #[cfg(any(feature = "memory", feature = "filesystem"))]
 mod seldom;
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+mod sql;
 
 pub(crate) use self::build::{StoreKind, StoreSettings, Url};
 #[cfg(feature = "filesystem")]
@@ -35,6 +37,8 @@ pub use self::memory::MemoryStore;
 pub use self::null::NullStore;
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+pub use self::sql::{SqlDatabase, SqlPool, SqlStore};
 
 /// A compare-and-swap map from short keys to bytes with an expiry: all that a backend has to be.
 ///
