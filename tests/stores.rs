@@ -15,10 +15,12 @@ mod stores {
 
     pub(crate) mod custom;
     pub(crate) mod filesystem;
+    pub(crate) mod mariadb;
     pub(crate) mod memory;
     pub(crate) mod null;
     pub(crate) mod postgres;
     pub(crate) mod redis;
+    pub(crate) mod sqlite;
 }
 
 use std::{process::ExitCode, sync::Arc};
@@ -29,10 +31,12 @@ use self::stores::{
     backend::{Backend, trials},
     custom::Custom,
     filesystem::Filesystem,
+    mariadb::MariaDb,
     memory::Memory,
     null::Null,
     postgres::Postgres,
     redis::Redis,
+    sqlite::Sqlite,
 };
 
 fn main() -> ExitCode {
@@ -44,6 +48,8 @@ fn main() -> ExitCode {
         Arc::new(Redis::default()),
         Arc::new(Redis::cached()),
         Arc::new(Postgres::default()),
+        Arc::new(MariaDb::default()),
+        Arc::new(Sqlite),
         Arc::new(Custom),
     ];
     let trials = backends.iter().flat_map(trials).collect();
