@@ -18,6 +18,7 @@ mod stores {
     pub(crate) mod mariadb;
     pub(crate) mod memory;
     pub(crate) mod null;
+    pub(crate) mod orm;
     pub(crate) mod postgres;
     pub(crate) mod redis;
     pub(crate) mod sqlite;
@@ -34,6 +35,7 @@ use self::stores::{
     mariadb::MariaDb,
     memory::Memory,
     null::Null,
+    orm::Orm,
     postgres::Postgres,
     redis::Redis,
     sqlite::Sqlite,
@@ -41,15 +43,19 @@ use self::stores::{
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
+    let (postgres, mariadb) = (Arc::default(), Arc::default());
     let backends: Vec<Arc<dyn Backend>> = vec![
         Arc::new(Null),
         Arc::new(Memory),
         Arc::new(Filesystem),
         Arc::new(Redis::default()),
         Arc::new(Redis::cached()),
-        Arc::new(Postgres::default()),
-        Arc::new(MariaDb::default()),
+        Arc::new(Postgres(Arc::clone(&postgres))),
+        Arc::new(MariaDb(Arc::clone(&mariadb))),
         Arc::new(Sqlite),
+        Arc::new(Orm::Postgres(postgres)),
+        Arc::new(Orm::MariaDb(mariadb)),
+        Arc::new(Orm::Sqlite),
         Arc::new(Custom),
     ];
     let trials = backends.iter().flat_map(trials).collect();

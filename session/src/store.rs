@@ -22,11 +22,17 @@ mod filesystem;
 #[cfg(feature = "memory")]
 mod memory;
 mod null;
+#[cfg(feature = "orm")]
+pub mod orm;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "memory", feature = "filesystem"))]
 mod seldom;
-#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "orm"))]
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    allow(dead_code, unused_imports, unused_variables, reason = "without a database there is nothing to do")
+)]
 mod sql;
 
 pub(crate) use self::build::{StoreKind, StoreSettings, Url};
@@ -35,6 +41,8 @@ pub use self::filesystem::FilesystemStore;
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
 pub use self::null::NullStore;
+#[cfg(feature = "orm")]
+pub use self::orm::OrmStore;
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]

@@ -18,9 +18,14 @@ use super::{backend::Backend, bad_server};
 /// What the server takes, less what the store keeps for all that goes around a record.
 const MAX_BYTES: usize = (1 << 20) - 4096;
 
-#[derive(Default)]
-pub(crate) struct MariaDb {
-    server: OnceLock<Arc<MariaDbServer>>,
+/// One server for all that test over it, started when it is needed.
+pub(crate) type Server = Arc<OnceLock<Arc<MariaDbServer>>>;
+
+pub(crate) struct MariaDb(pub(crate) Server);
+
+/// The server, which runs.
+pub(crate) fn started(server: &Server) -> Arc<MariaDbServer> {
+    Arc::clone(server.get_or_init(|| Arc::new(MariaDbServer::start_set(&["--max-allowed-packet=1M"]))))
 }
 
 #[async_trait]
@@ -38,8 +43,7 @@ impl Backend for MariaDb {
     }
 
     async fn subject(&self) -> Subject {
-        let start = || Arc::new(MariaDbServer::start_set(&["--max-allowed-packet=1M"]));
-        let server = self.server.get_or_init(start);
+        let server = started(&self.0);
         let (clock, table, within) = (Clock::manual(), server.table(), Duration::from_millis(400));
         let at = |port: u16| SqlStore::new(&server.url_at(port)).unwrap().table(&table).unwrap().clock(clock.clone());
         let failing = |port: u16| at(port).timeout(within);
@@ -59,6 +63,6 @@ impl Backend for MariaDb {
                 failing(bad_server::mute_port(server.port(), &["insert into", "update `"])),
                 within,
             )
-            .keeping(Arc::clone(server))
+            .keeping(server)
     }
 }

@@ -15,9 +15,14 @@ use async_trait::async_trait;
 
 use super::{backend::Backend, bad_server};
 
-#[derive(Default)]
-pub(crate) struct Postgres {
-    server: OnceLock<Arc<PostgresServer>>,
+/// One server for all that test over it, started when it is needed.
+pub(crate) type Server = Arc<OnceLock<Arc<PostgresServer>>>;
+
+pub(crate) struct Postgres(pub(crate) Server);
+
+/// The server, which runs.
+pub(crate) fn started(server: &Server) -> Arc<PostgresServer> {
+    Arc::clone(server.get_or_init(|| Arc::new(PostgresServer::start())))
 }
 
 #[async_trait]
@@ -35,7 +40,7 @@ impl Backend for Postgres {
     }
 
     async fn subject(&self) -> Subject {
-        let server = self.server.get_or_init(|| Arc::new(PostgresServer::start()));
+        let server = started(&self.0);
         let (clock, table, within) = (Clock::manual(), server.table(), Duration::from_millis(400));
         let at = |port: u16| SqlStore::new(&server.url_at(port)).unwrap().table(&table).unwrap().clock(clock.clone());
         let failing = |port: u16| at(port).timeout(within);
@@ -56,6 +61,6 @@ impl Backend for Postgres {
                 failing(bad_server::mute_port(server.port(), &["insert into", "update "])),
                 within,
             )
-            .keeping(Arc::clone(server))
+            .keeping(server)
     }
 }

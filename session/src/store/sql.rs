@@ -86,8 +86,7 @@ impl SqlStore {
     /// # Ok(()) }
     /// ```
     pub fn new(url: &str) -> Result<Self, ConfigError> {
-        let (server, database) = open::at(url)?;
-        Ok(Self::over(server, database).retuned())
+        Self::at(url, address::KEY)
     }
 
     /// A store over the pool that the app already has, `PgPool`, `MySqlPool` or `SqlitePool`, which all workers share as
@@ -133,8 +132,7 @@ impl SqlStore {
     /// # #[cfg(not(feature = "sqlite"))] fn main() {}
     /// ```
     pub fn table(self, name: &str) -> Result<Self, ConfigError> {
-        let table = self.statements.table.clone().renamed(name, "SESSION_SQL_TABLE")?;
-        Ok(self.with_table(table))
+        self.table_of(name, "SESSION_SQL_TABLE")
     }
 
     /// The schema of the table: in MySQL another database of the server, in SQLite one that the app attached. By default
@@ -385,6 +383,23 @@ impl SessionStore for SqlStore {
 }
 
 impl SqlStore {
+    /// A store at a URL that the setting `key` holds.
+    pub(crate) fn at(url: &str, key: &'static str) -> Result<Self, ConfigError> {
+        let (server, database) = open::at(url, key)?;
+        Ok(Self::over(server, database).retuned())
+    }
+
+    /// The table's name, which the setting `key` holds.
+    pub(crate) fn table_of(self, name: &str, key: &'static str) -> Result<Self, ConfigError> {
+        let table = self.statements.table.clone().renamed(name, key)?;
+        Ok(self.with_table(table))
+    }
+
+    /// The same under another name in events.
+    pub(crate) fn called(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
     fn over(server: Arc<dyn Server>, database: SqlDatabase) -> Self {
         Self {
             server,

@@ -9,6 +9,8 @@ pub(super) const KEY: &str = "SESSION_SQL";
 
 /// A URL with its scheme understood, and checked for what would be misread, or told to somebody, further on.
 pub(super) struct Address {
+    /// The setting that it is of.
+    key: &'static str,
     pub(super) database: SqlDatabase,
     /// All after the scheme and the colon.
     pub(super) rest: String,
@@ -16,7 +18,8 @@ pub(super) struct Address {
 
 impl Address {
     /// Reads a URL. No message holds any part of it: where it is misspelt, any part may be of the password.
-    pub(super) fn parse(url: &str) -> Result<Self, ConfigError> {
+    pub(super) fn parse(url: &str, key: &'static str) -> Result<Self, ConfigError> {
+        let refused = |what: &str| refused(key, what);
         let Some((scheme, rest)) = url.trim().split_once(':') else { return Err(refused("is not a URL")) };
         // SQLAlchemy names the driver after a `+`
         let database = match scheme.split('+').next().unwrap_or_default() {
@@ -28,7 +31,7 @@ impl Address {
         if rest.contains('#') {
             return Err(refused("has a `#`, which means nothing in it"));
         }
-        let address = Self { database, rest: rest.to_owned() };
+        let address = Self { key, database, rest: rest.to_owned() };
         if database != SqlDatabase::Sqlite {
             address.check()?;
         }
@@ -51,16 +54,16 @@ impl Address {
             None => Some(&*self.rest),
         };
         let Some(path) = path else {
-            return Err(refused(
+            return Err(self.refused(
                 "lacks the path of the file: three slashes come before a relative one, four before an \
                                 absolute one; `SESSION_TYPE=memory` keeps sessions in memory",
             ));
         };
         if path.is_empty() || path.contains(":memory:") {
-            return Err(refused("names a database in memory: that is `SESSION_TYPE=memory`, or `MemoryStore`"));
+            return Err(self.refused("names a database in memory: that is `SESSION_TYPE=memory`, or `MemoryStore`"));
         }
         if path.contains(['?', '\0', '%']) {
-            return Err(refused(
+            return Err(self.refused(
                 "has a file name with a `?`, a `%` or a NUL, or parameters, which an SQLite file takes none of",
             ));
         }
@@ -68,14 +71,14 @@ impl Address {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let Some(rest) = self.rest.strip_prefix("//") else { return Err(refused("lacks the `//`")) };
+        let Some(rest) = self.rest.strip_prefix("//") else { return Err(self.refused("lacks the `//`")) };
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (_, path) = place.split_once('/').unwrap_or((place, ""));
         if path.contains('@') || query.contains('@') || path.contains('/') {
-            return Err(refused("has a `/` or an `@` where none can be"));
+            return Err(self.refused("has a `/` or an `@` where none can be"));
         }
         if self.database == SqlDatabase::MySql && path.is_empty() {
-            return Err(refused("lacks the name of the database"));
+            return Err(self.refused("lacks the name of the database"));
         }
         let known: &[&str] = match self.database {
             SqlDatabase::Postgres => POSTGRES,
@@ -84,7 +87,7 @@ impl Address {
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             if !known.contains(&name) {
-                return Err(refused(format_args!("has a parameter other than {}", Names(known))));
+                return Err(self.refused(format_args!("has a parameter other than {}", Names(known))));
             }
             let is_mode = matches!(name, "sslmode" | "ssl-mode");
             let wants_tls = matches!(
@@ -93,12 +96,27 @@ impl Address {
             );
             if is_mode && wants_tls && cfg!(not(feature = "sql-tls")) {
                 return Err(ConfigError::new(
-                    KEY,
+                    self.key,
                     "asks for TLS, which this program is built without: add feature `sql-tls` of `actix-typed-session`",
                 ));
             }
         }
         Ok(())
+    }
+
+    pub(super) fn refused(&self, what: impl fmt::Display) -> ConfigError {
+        refused(self.key, what)
+    }
+
+    /// The error of a database whose feature is off.
+    #[allow(dead_code, reason = "with all features on, none is missing")]
+    pub(super) fn missing(&self, feature: &'static str) -> ConfigError {
+        ConfigError::new(
+            self.key,
+            format_args!(
+                "is of a database that this program is built without: add feature `{feature}` of `actix-typed-session`"
+            ),
+        )
     }
 }
 
@@ -119,20 +137,9 @@ const POSTGRES: &[&str] = &[
 
 const MYSQL: &[&str] = &["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket", "unix_socket", "charset"];
 
-/// The error of a URL of a database whose feature is off.
-#[allow(dead_code, reason = "with all features on, none is missing")]
-pub(super) fn missing(feature: &'static str) -> ConfigError {
+fn refused(key: &'static str, what: impl fmt::Display) -> ConfigError {
     ConfigError::new(
-        KEY,
-        format_args!(
-            "is of a database that this program is built without: add feature `{feature}` of `actix-typed-session`"
-        ),
-    )
-}
-
-pub(super) fn refused(what: impl fmt::Display) -> ConfigError {
-    ConfigError::new(
-        KEY,
+        key,
         format_args!(
             "{what}: accepted are `postgresql://[user:password@]host[:port]/database`, the same with `mysql://` or \
              `mariadb://`, and `sqlite:///file`, with user and password percent-encoded"
@@ -158,7 +165,7 @@ mod tests {
     use super::*;
 
     fn parse(url: &str) -> Address {
-        Address::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"))
+        Address::parse(url, KEY).unwrap_or_else(|error| panic!("{url}: {error}"))
     }
 
     #[test]
@@ -215,7 +222,7 @@ mod tests {
     #[test]
     fn what_is_no_url_of_a_database_is_an_error_that_says_what_is_accepted() {
         for url in BAD.iter().filter(|url| !url.ends_with("sslmode")) {
-            let Err(error) = Address::parse(url) else { panic!("{url} was taken") };
+            let Err(error) = Address::parse(url, KEY) else { panic!("{url} was taken") };
             assert_eq!(error.key(), "SESSION_SQL");
             assert!(error.to_string().contains("postgresql://[user:password@]host[:port]/database"), "{error}");
         }
@@ -224,7 +231,7 @@ mod tests {
     #[test]
     fn no_error_shows_a_password() {
         for url in BAD {
-            if let Err(error) = Address::parse(url) {
+            if let Err(error) = Address::parse(url, KEY) {
                 assert!(!format!("{error} {error:?}").contains("hunter2"), "{url}: {error}");
             }
         }
@@ -234,7 +241,7 @@ mod tests {
     #[test]
     fn tls_without_its_feature_is_an_error_that_names_it() {
         for url in ["postgres://db/app?sslmode=verify-full", "mysql://db/app?ssl-mode=VERIFY_IDENTITY"] {
-            let Err(error) = Address::parse(url) else { panic!("{url} was taken") };
+            let Err(error) = Address::parse(url, KEY) else { panic!("{url} was taken") };
             assert!(error.to_string().contains("`sql-tls`"), "{error}");
         }
     }

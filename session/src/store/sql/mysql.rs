@@ -10,7 +10,7 @@ use sqlx::{
 };
 
 use super::{
-    address::{Address, refused},
+    address::Address,
     failure::{self, Refusal},
     server::{Db, run},
 };
@@ -26,7 +26,7 @@ pub(super) struct Connect {
 impl Connect {
     pub(super) fn parse(address: &Address) -> Result<Self, ConfigError> {
         let options = address.url().parse::<MySqlConnectOptions>();
-        let options = options.map_err(|_| refused("has a port or a parameter that can't be understood"))?;
+        let options = options.map_err(|_| address.refused("has a port or a parameter that can't be understood"))?;
         // all that has to be set is set in one statement of the store's own
         let options = options.pipes_as_concat(false).no_engine_substitution(false).timezone(None).set_names(false);
         Ok(Self { options, timeout: Duration::from_secs(2) })

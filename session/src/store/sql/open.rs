@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    address::{self, Address},
+    address::Address,
     dialect::SqlDatabase,
     pool::Own,
     server::{Pool, Server},
@@ -78,8 +78,8 @@ impl From<sqlx::SqlitePool> for SqlPool {
 type Opened = (Arc<dyn Server>, SqlDatabase);
 
 /// Connections of the store's own, none of which is open yet.
-pub(super) fn at(url: &str) -> Result<Opened, ConfigError> {
-    let address = Address::parse(url)?;
+pub(super) fn at(url: &str, key: &'static str) -> Result<Opened, ConfigError> {
+    let address = Address::parse(url, key)?;
     let server: Arc<dyn Server> = match address.database {
         #[cfg(feature = "postgres")]
         SqlDatabase::Postgres => {
@@ -97,7 +97,7 @@ pub(super) fn at(url: &str) -> Result<Opened, ConfigError> {
             Arc::new(Pool::<sqlx::Sqlite>::Own(Own::new(Arc::new(connect), CONNECTIONS)))
         }
         #[allow(unreachable_patterns, reason = "with all features on, every database has its arm")]
-        database => return Err(address::missing(database.name())),
+        database => return Err(address.missing(database.name())),
     };
     Ok((server, address.database))
 }

@@ -10,7 +10,7 @@ use sqlx::{
 };
 
 use super::{
-    address::{Address, refused},
+    address::Address,
     failure::{self, Refusal},
     server::{Db, run},
 };
@@ -26,7 +26,7 @@ pub(super) struct Connect {
 impl Connect {
     pub(super) fn parse(address: &Address) -> Result<Self, ConfigError> {
         let options = address.url().parse::<PgConnectOptions>();
-        let options = options.map_err(|_| refused("has a port or a parameter that can't be understood"))?;
+        let options = options.map_err(|_| address.refused("has a port or a parameter that can't be understood"))?;
         if options.get_application_name().is_none() {
             let options = options.application_name(env!("CARGO_PKG_NAME"));
             return Ok(Self { options, timeout: None });
