@@ -8,7 +8,10 @@ pub mod support {
     pub mod browser;
     pub mod example;
     pub mod jar;
+    pub mod mariadb;
     pub mod memcached;
+    pub mod postgres;
+    pub mod process;
     pub mod program;
     pub mod proxy;
     pub mod redis;

@@ -15,10 +15,14 @@ mod stores {
 
     pub(crate) mod custom;
     pub(crate) mod filesystem;
+    pub(crate) mod mariadb;
     pub(crate) mod memcached;
     pub(crate) mod memory;
     pub(crate) mod null;
+    pub(crate) mod orm;
+    pub(crate) mod postgres;
     pub(crate) mod redis;
+    pub(crate) mod sqlite;
 }
 
 use std::{process::ExitCode, sync::Arc};
@@ -29,14 +33,19 @@ use self::stores::{
     backend::{Backend, trials},
     custom::Custom,
     filesystem::Filesystem,
+    mariadb::MariaDb,
     memcached::Memcached,
     memory::Memory,
     null::Null,
+    orm::Orm,
+    postgres::Postgres,
     redis::Redis,
+    sqlite::Sqlite,
 };
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
+    let (postgres, mariadb) = (Arc::default(), Arc::default());
     let backends: Vec<Arc<dyn Backend>> = vec![
         Arc::new(Null),
         Arc::new(Memory),
@@ -44,6 +53,12 @@ fn main() -> ExitCode {
         Arc::new(Redis::default()),
         Arc::new(Redis::cached()),
         Arc::new(Memcached::default()),
+        Arc::new(Postgres(Arc::clone(&postgres))),
+        Arc::new(MariaDb(Arc::clone(&mariadb))),
+        Arc::new(Sqlite),
+        Arc::new(Orm::Postgres(postgres)),
+        Arc::new(Orm::MariaDb(mariadb)),
+        Arc::new(Orm::Sqlite),
         Arc::new(Custom),
     ];
     let trials = backends.iter().flat_map(trials).collect();

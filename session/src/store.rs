@@ -24,10 +24,18 @@ mod memcached;
 #[cfg(feature = "memory")]
 mod memory;
 mod null;
+#[cfg(feature = "orm")]
+pub mod orm;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "memory", feature = "filesystem"))]
 mod seldom;
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "orm"))]
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    allow(dead_code, unused_imports, unused_variables, reason = "without a database there is nothing to do")
+)]
+mod sql;
 
 pub(crate) use self::build::{Servers, StoreKind, StoreSettings, Url};
 #[cfg(feature = "filesystem")]
@@ -37,8 +45,12 @@ pub use self::memcached::MemcachedStore;
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
 pub use self::null::NullStore;
+#[cfg(feature = "orm")]
+pub use self::orm::OrmStore;
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+pub use self::sql::{SqlDatabase, SqlPool, SqlStore};
 
 /// A compare-and-swap map from short keys to bytes with an expiry: all that a backend has to be.
 ///

@@ -38,7 +38,15 @@ pub(crate) fn says(answer: &'static [u8]) -> u16 {
 /// A server that passes all to the one at `url`, and all back until a request holds one of `writes` in either case:
 /// that request is passed on, and nothing more comes back on its connection.
 pub(crate) fn mute(url: &str, writes: &'static [&'static str]) -> u16 {
-    let server = url.trim_start_matches("redis://").trim_end_matches('/').to_owned();
+    mute_at(url.trim_start_matches("redis://").trim_end_matches('/').to_owned(), writes)
+}
+
+/// The same before the server at this port.
+pub(crate) fn mute_port(port: u16, writes: &'static [&'static str]) -> u16 {
+    mute_at(format!("127.0.0.1:{port}"), writes)
+}
+
+fn mute_at(server: String, writes: &'static [&'static str]) -> u16 {
     serve(move |mut client| {
         let Ok(mut server) = TcpStream::connect(&server) else { return };
         let (Ok(mut to_client), Ok(mut from_server)) = (client.try_clone(), server.try_clone()) else { return };

@@ -16,7 +16,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::redis::free_port;
+use super::process::free_port;
 
 /// A server on a free port with its socket in a folder of its own; killed when dropped. It keeps nothing on the disk.
 pub struct MemcachedServer {

@@ -5,15 +5,16 @@
 
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU16, Ordering},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
+
+use super::process::{free_port, signal};
 
 /// A server on a free port with its files in a folder of its own; killed when dropped.
 pub struct RedisServer {
@@ -81,17 +82,12 @@ impl RedisServer {
 
     /// Holds it still: connections are accepted by the system, and nothing is answered.
     pub fn pause(&self) {
-        self.signal("-STOP");
+        signal(self.process.as_ref().expect("a server that runs"), "-STOP");
     }
 
     /// Lets it go on after [`pause`](Self::pause).
     pub fn resume(&self) {
-        self.signal("-CONT");
-    }
-
-    fn signal(&self, signal: &str) {
-        let process = self.process.as_ref().expect("a server that runs");
-        assert!(Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap().success());
+        signal(self.process.as_ref().expect("a server that runs"), "-CONT");
     }
 
     fn try_start(&mut self) -> bool {
@@ -152,16 +148,4 @@ pub async fn raw<T: redis::FromRedisValue>(server: &RedisServer, command: &str) 
         command.arg(word);
     });
     command.query_async(&mut connection).await.unwrap()
-}
-
-/// A port that nobody listens on, below those that the system gives to outgoing connections.
-pub fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % 500).unwrap() * 20;
-    loop {
-        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }

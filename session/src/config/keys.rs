@@ -132,14 +132,31 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "SESSION_SQL",
         aliases: &["SESSION_SQLALCHEMY", "SQLALCHEMY_DATABASE_URI"],
-        apply: of_a_later_store,
+        apply: |config, value| value.text().map(|url| config.store.sql_url = Some(Url(url.into()))),
     },
-    Setting { name: "SESSION_SQL_TABLE", aliases: &["SESSION_SQLALCHEMY_TABLE"], apply: of_a_later_store },
-    Setting { name: "SESSION_SQL_SCHEMA", aliases: &["SESSION_SQLALCHEMY_SCHEMA"], apply: of_a_later_store },
+    Setting {
+        name: "SESSION_SQL_TABLE",
+        aliases: &["SESSION_SQLALCHEMY_TABLE"],
+        apply: |config, value| value.text().map(|name| config.store.sql_table = name.into()),
+    },
+    Setting {
+        name: "SESSION_SQL_SCHEMA",
+        aliases: &["SESSION_SQLALCHEMY_SCHEMA"],
+        apply: |config, value| {
+            value.none_or(|value| value.text().map(Into::into)).map(|name| config.store.sql_schema = name)
+        },
+    },
+    setting("SESSION_SQL_CONNECTIONS", |config, value| {
+        value.integer(1..=1000, "").map(|most| config.store.sql_connections = most)
+    }),
     later("SESSION_SQLALCHEMY_SEQUENCE"),
     later("SESSION_SQLALCHEMY_BIND_KEY"),
-    later("SESSION_PEEWEE_CONFIG"),
-    later("SESSION_PEEWEE_TABLE"),
+    setting("SESSION_PEEWEE_CONFIG", |config, value| {
+        value.text().map(|url| config.store.peewee_config = Some(Url(url.into())))
+    }),
+    setting("SESSION_PEEWEE_TABLE", |config, value| {
+        value.text().map(|name| config.store.peewee_table = Some(name.into()))
+    }),
     later("SESSION_ELASTICSEARCH"),
     later("SESSION_ELASTICSEARCH_HOST"),
     later("SESSION_ELASTICSEARCH_INDEX"),
@@ -177,16 +194,16 @@ fn store_kind(value: &Value<'_>) -> Result<StoreKind, ConfigError> {
         ("cache", None),
         ("cachelib", None),
         ("mongodb", None),
-        ("sql", None),
-        ("sqlalchemy", None),
-        ("orm", None),
-        ("peewee", None),
+        ("sql", Some(StoreKind::Sql)),
+        ("sqlalchemy", Some(StoreKind::Sql)),
+        ("orm", Some(StoreKind::Orm)),
+        ("peewee", Some(StoreKind::Orm)),
         ("elasticsearch", None),
         ("datastore", None),
         ("firestore", None),
         ("dynamodb", None),
     ];
-    let accepted = "accepted are `null`, `memory`, `filesystem`, `redis` and `memcached`";
+    let accepted = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `sql` and `orm`";
     let kind = value.choice(HERE, accepted)?;
     let kind = kind.ok_or_else(|| value.bad(format!("this version does not have that store yet; {accepted}")))?;
     match kind.feature() {

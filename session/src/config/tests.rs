@@ -61,6 +61,21 @@ fn cases() -> Vec<(&'static str, &'static str, Value, &'static str)> {
         ("SESSION_FILE_THRESHOLD", "500", json!(500), "file_threshold: Some(500)"),
         ("SESSION_FILE_MODE", "0o640", json!(0o640), "file_mode: 416"),
         ("SESSION_FILE_MODE", "640", json!("0640"), "file_mode: 416"),
+        #[cfg(feature = "sqlite")]
+        ("SESSION_TYPE", "SQLAlchemy", json!("sql"), "kind: Sql"),
+        #[cfg(feature = "orm")]
+        ("SESSION_TYPE", "peewee", json!("orm"), "kind: Orm"),
+        (
+            "SESSION_SQL",
+            "postgresql://ann:pw@db/app",
+            json!("postgresql://ann:pw@db/app"),
+            "sql_url: Some(postgresql://[redacted]@db/app)",
+        ),
+        ("SESSION_SQL_TABLE", "web", json!("web"), "sql_table: \"web\""),
+        ("SESSION_SQL_SCHEMA", "web", json!("web"), "sql_schema: Some(\"web\")"),
+        ("SESSION_SQL_CONNECTIONS", "2", json!(2), "sql_connections: 2"),
+        ("SESSION_PEEWEE_CONFIG", "sqlite:///a", json!("sqlite:///a"), "peewee_config: Some(sqlite:///a)"),
+        ("SESSION_PEEWEE_TABLE", "web", json!("web"), "peewee_table: Some(\"web\")"),
     ]
 }
 
@@ -130,7 +145,7 @@ fn the_documented_defaults_are_the_defaults() {
 
 #[test]
 fn a_bad_value_is_told_with_its_key_and_what_is_accepted() {
-    let stores = "accepted are `null`, `memory`, `filesystem`, `redis` and `memcached`";
+    let stores = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `sql` and `orm`";
     let limit = "accepted are 1 to 1000 sessions, over which the oldest is ended, and `refuse`, or both: `5 refuse`";
     let flag = "accepted are `true` and `false` (or `1 yes on` and `0 no off`)";
     let duration = "accepted are seconds such as `1800`, or `500ms`, `90s`, `30m`, `12h`, `31d`";
@@ -141,7 +156,7 @@ fn a_bad_value_is_told_with_its_key_and_what_is_accepted() {
         ("SESSION_TYPE", "postgres", stores.to_owned()),
         ("SESSION_TYPE", "", stores.to_owned()),
         ("SESSION_TYPE", "mongodb", format!("this version does not have that store yet; {stores}")),
-        ("SESSION_TYPE", "sqlalchemy", format!("this version does not have that store yet; {stores}")),
+        ("SESSION_TYPE", "dynamodb", format!("this version does not have that store yet; {stores}")),
         (
             "SESSION_COOKIE_NAME",
             "a b",
@@ -193,6 +208,7 @@ fn a_bad_value_is_told_with_its_key_and_what_is_accepted() {
         ("SESSION_REDIS_PORT", "65536", "accepted are whole numbers from 1 to 65535".to_owned()),
         ("SESSION_FILE_DIR", "", "accepted is the path of a directory".to_owned()),
         ("SESSION_FILE_THRESHOLD", "0", "accepted are whole numbers from 1 to 1000000000, or `none`".to_owned()),
+        ("SESSION_SQL_CONNECTIONS", "0", "accepted are whole numbers from 1 to 1000".to_owned()),
         ("SESSION_FILE_MODE", "384", mode.to_owned()),
         ("SESSION_FILE_MODE", "0400", mode.to_owned()),
         ("SESSION_FILE_MODE", "0700", mode.to_owned()),

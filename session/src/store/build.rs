@@ -48,10 +48,57 @@ impl SessionConfig {
             StoreKind::Memcached => {
                 Ok(Arc::new(super::MemcachedStore::new(&self.store.memcached.0)?.timeout(self.store_timeout)))
             }
+            #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+            StoreKind::Sql => Ok(Arc::new(self.sql_store()?)),
+            #[cfg(feature = "orm")]
+            StoreKind::Orm => Ok(Arc::new(self.orm_store()?)),
             #[allow(unreachable_patterns, reason = "with all features on, every kind has its arm")]
             kind => Err(missing(kind)),
         }
     }
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+impl SessionConfig {
+    fn sql_store(&self) -> Result<super::SqlStore, ConfigError> {
+        let url = self.store.sql_url.as_ref().ok_or_else(|| unset("SESSION_SQL"))?;
+        let mut store = super::SqlStore::new(&url.0)?
+            .table(&self.store.sql_table)?
+            .connections(self.store.sql_connections)
+            .timeout(self.store_timeout)
+            .clock(self.clock.clone());
+        if let Some(schema) = &self.store.sql_schema {
+            store = store.schema(schema)?;
+        }
+        Ok(store)
+    }
+}
+
+#[cfg(feature = "orm")]
+impl SessionConfig {
+    /// Without the app's connection, which no setting can name, it has connections of its own.
+    fn orm_store(&self) -> Result<super::OrmStore, ConfigError> {
+        let settings = &self.store;
+        let (url, key) = match (&settings.peewee_config, &settings.sql_url) {
+            (Some(url), _) => (url, "SESSION_PEEWEE_CONFIG"),
+            (None, Some(url)) => (url, "SESSION_SQL"),
+            (None, None) => return Err(unset("SESSION_PEEWEE_CONFIG")),
+        };
+        let store = super::OrmStore::at(&url.0, key)?;
+        let mut store = match &settings.peewee_table {
+            Some(table) => store.table_of(table, "SESSION_PEEWEE_TABLE")?,
+            None => store.table(&settings.sql_table)?,
+        };
+        if let Some(schema) = &settings.sql_schema {
+            store = store.schema(schema)?;
+        }
+        Ok(store.connections(settings.sql_connections).timeout(self.store_timeout).clock(self.clock.clone()))
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "orm"))]
+fn unset(key: &'static str) -> ConfigError {
+    ConfigError::new(key, "is not set: accepted is a URL such as `postgresql://user:password@host/database`")
 }
 
 /// What the settings say about the store.
@@ -68,6 +115,14 @@ pub(crate) struct StoreSettings {
     /// Over so many records, those that expire soonest are removed.
     pub(crate) file_threshold: Option<u64>,
     pub(crate) file_mode: u32,
+    /// As it was set: it may be another program's, and is looked at when it is used.
+    pub(crate) sql_url: Option<Url>,
+    pub(crate) sql_table: String,
+    pub(crate) sql_schema: Option<String>,
+    /// How many connections a worker opens at most.
+    pub(crate) sql_connections: usize,
+    pub(crate) peewee_config: Option<Url>,
+    pub(crate) peewee_table: Option<String>,
 }
 
 impl StoreSettings {
@@ -94,6 +149,12 @@ impl Default for StoreSettings {
             file_dir: PathBuf::from("flask_session"),
             file_threshold: None,
             file_mode: 0o600,
+            sql_url: None,
+            sql_table: "sessions".to_owned(),
+            sql_schema: None,
+            sql_connections: 4,
+            peewee_config: None,
+            peewee_table: None,
         }
     }
 }
@@ -106,6 +167,8 @@ pub(crate) enum StoreKind {
     Filesystem,
     Redis,
     Memcached,
+    Sql,
+    Orm,
 }
 
 impl StoreKind {
@@ -117,6 +180,8 @@ impl StoreKind {
             Self::Filesystem => Some(("filesystem", cfg!(feature = "filesystem"))),
             Self::Redis => Some(("redis", cfg!(feature = "redis"))),
             Self::Memcached => Some(("memcached", cfg!(feature = "memcached"))),
+            Self::Sql => Some(("sql", cfg!(any(feature = "postgres", feature = "mysql", feature = "sqlite")))),
+            Self::Orm => Some(("orm", cfg!(feature = "orm"))),
         }
     }
 }

@@ -1,0 +1,165 @@
+//! A MariaDB server of a test's own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(dead_code, unreachable_pub, missing_debug_implementations, reason = "each test file uses a part of it")]
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use sqlx::{Connection, MySqlConnection};
+use tempfile::TempDir;
+
+use super::process::{command_as, free_port, signal, wait_until_up};
+
+/// The user that a server runs as where the test is root's.
+const USER: &str = "mysql";
+
+/// A server on a free port with its files in a folder of its own; killed when dropped. Its user is `app`, who needs no
+/// password, and the database is called `app`, too.
+pub struct MariaDbServer {
+    folder: TempDir,
+    port: u16,
+    durable: bool,
+    settings: Vec<String>,
+    process: Option<Child>,
+}
+
+impl MariaDbServer {
+    /// Why no server can be started here, if so.
+    pub fn missing() -> Option<&'static str> {
+        let found = |program: &str| {
+            let found = Command::new(program).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            found.is_ok()
+        };
+        (!found("mariadbd") || !found("mariadb-install-db")).then_some("mariadb-server is not installed")
+    }
+
+    /// A server that does not wait for its disk.
+    pub fn start() -> Self {
+        Self::start_with(&[], false)
+    }
+
+    /// The same with more settings, such as `--max-allowed-packet=1M`.
+    pub fn start_set(settings: &[&str]) -> Self {
+        Self::start_with(settings, false)
+    }
+
+    /// A server whose every acknowledged write is on the disk, so that it is there after [`restart`](Self::restart).
+    pub fn start_durable() -> Self {
+        Self::start_with(&[], true)
+    }
+
+    fn start_with(settings: &[&str], durable: bool) -> Self {
+        let settings = settings.iter().map(ToString::to_string).collect();
+        let mut server = Self { folder: TempDir::new().unwrap(), port: free_port(), durable, settings, process: None };
+        let folder = server.folder.path();
+        let mut install = command_as(USER, "mariadb-install-db", folder);
+        install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+        install.arg(format!("--datadir={}", folder.join("data").display())).arg("--innodb-flush-log-at-trx-commit=0");
+        assert!(install.arg("--innodb-log-file-size=16M").status().unwrap().success(), "mariadb-install-db fails");
+        let first = "CREATE DATABASE IF NOT EXISTS app;\n\
+                     CREATE USER IF NOT EXISTS app@'127.0.0.1';\nGRANT ALL ON *.* TO app@'127.0.0.1' WITH GRANT OPTION;\n";
+        fs::write(folder.join("first.sql"), first).unwrap();
+        while !server.try_start() {
+            server.port = free_port();
+        }
+        server
+    }
+
+    /// `mysql://app@127.0.0.1:port/app`.
+    pub fn url(&self) -> String {
+        self.url_at(self.port)
+    }
+
+    /// The same for what listens at another port, and passes on what comes.
+    pub fn url_at(&self, port: u16) -> String {
+        format!("mysql://app@127.0.0.1:{port}/app")
+    }
+
+    /// The port alone.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The Unix socket that it listens on too.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("sock")
+    }
+
+    /// A name for a table that no other has.
+    pub fn table(&self) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        format!("sessions_{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Kills it, as a crash would.
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Kills it if it runs, and starts it on the same port, with what was on its disk.
+    pub fn restart(&mut self) {
+        self.stop();
+        assert!(self.try_start(), "it does not start again at port {}", self.port);
+    }
+
+    /// Holds it still: connections are accepted by the system, and nothing is answered.
+    pub fn pause(&self) {
+        signal(self.process.as_ref().expect("a server that runs"), "-STOP");
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    pub fn resume(&self) {
+        signal(self.process.as_ref().expect("a server that runs"), "-CONT");
+    }
+
+    fn try_start(&mut self) -> bool {
+        let folder = self.folder.path();
+        let mut command = command_as(USER, "mariadbd", folder);
+        command.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", "--max-connections=400"]);
+        command.args(["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--performance-schema=OFF"]);
+        command.arg(format!("--port={}", self.port)).args(["--socket=sock", "--pid-file=pid", "--init-file"]);
+        command.arg(folder.join("first.sql")).arg(format!("--datadir={}", folder.join("data").display()));
+        let flush = if self.durable { 1 } else { 0 };
+        command.arg(format!("--innodb-flush-log-at-trx-commit={flush}")).args(&self.settings);
+        let log = self.log();
+        let mut process = command.stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
+        let is_up = || fs::read_to_string(&log).is_ok_and(|log| log.contains("ready for connections"));
+        let started = wait_until_up(&mut process, is_up);
+        self.process = started.then_some(process);
+        started
+    }
+
+    /// What it says of itself.
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+}
+
+impl Drop for MariaDbServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Runs a statement behind the store's back.
+pub async fn execute(server: &MariaDbServer, sql: &str) {
+    let mut connection = MySqlConnection::connect(&server.url()).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+}
+
+/// The one value that a query gives.
+pub async fn value<T>(server: &MariaDbServer, sql: &str) -> T
+where
+    T: for<'r> sqlx::Decode<'r, sqlx::MySql> + sqlx::Type<sqlx::MySql> + Send + Unpin,
+{
+    let mut connection = MySqlConnection::connect(&server.url()).await.unwrap();
+    sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap()
+}
