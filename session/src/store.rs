@@ -21,6 +21,7 @@ mod build;
 mod filesystem;
 #[cfg(feature = "memory")]
 mod memory;
+mod migrating;
 mod null;
 #[cfg(feature = "redis")]
 mod redis;
@@ -32,6 +33,7 @@ pub(crate) use self::build::{StoreKind, StoreSettings, Url};
 pub use self::filesystem::FilesystemStore;
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
+pub use self::migrating::MigratingStore;
 pub use self::null::NullStore;
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
