@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use self::{
-    find::{Found, ROUNDS, Vacancy, busy},
+    find::{Found, ROUNDS, busy},
     marker::{InNew, InOld, in_new, in_old},
 };
 use crate::store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version, async_trait};
@@ -37,7 +37,7 @@ mod tests;
 /// # Cost
 ///
 /// In calls of either store: `load` and `update` of what has moved 1, of what is in neither 2, and `create`, `delete` and
-/// `touch` 2. Moving a session costs 5, once. The old store keeps a marker of 50 bytes for it as long as the session
+/// `touch` 2. To move a session costs 4 more, once. The old store keeps a marker of 50 bytes for it as long as the session
 /// would have lived, and sweeps it like any other record; a record needs 33 bytes of room in the new store, and otherwise
 /// stays where it is.
 ///
@@ -95,7 +95,7 @@ impl MigratingStore {
     /// Leaves everything in the old store, and begins new sessions there, but uses what others have moved.
     ///
     /// For the step of a deploy in which nodes that know the old store alone are replaced, and for the way back. A
-    /// `load` costs 2 calls then, `update` and `touch` 3, and `create` 5.
+    /// `load` costs 2 calls then, `update` and `touch` 3, and `create` 4.
     ///
     /// ```
     /// # #[actix_web::main] async fn main() -> Result<(), actix_typed_session::store::StoreError> {
@@ -151,10 +151,8 @@ impl SessionStore for MigratingStore {
                 if self.put(key, record, at).await? {
                     return Ok(Created::Created);
                 }
-                match self.seek(key, None).await? {
-                    Found::Nowhere(vacancy) => at = vacancy.at,
-                    _ => return Ok(Created::Taken),
-                }
+                let Found::Nowhere(vacancy) = self.seek(key, None).await? else { return Ok(Created::Taken) };
+                at = if vacancy.is_fenced() || self.fence(key, record).await? { vacancy.at } else { None };
             }
             Err(busy())
         })
@@ -289,23 +287,19 @@ impl MigratingStore {
 
     /// Ends what counts, by one swap; `false`: others came in between, and it is to be looked for again.
     async fn delete_once(&self, key: &str, is_moved: &mut bool) -> Result<bool, StoreError> {
-        let (at, is_record) = match in_new(self.new.load(key).await.map_err(not_written)?) {
-            InNew::Nothing | InNew::Vacant { .. } | InNew::Claimed { .. } => (None, false),
-            InNew::Arriving { at, .. } => (Some(at), false),
-            InNew::Record(record) => (Some(record.version), true),
+        let vacate = async |at| Ok(self.new.update(key, &marker::vacant(), &at).await? == Updated::Done);
+        let arriving = match in_new(self.new.load(key).await.map_err(not_written)?) {
+            InNew::Record(record) => return vacate(record.version).await,
+            InNew::Arriving { at, .. } => Some(at),
+            InNew::Nothing | InNew::Vacant { .. } | InNew::Claimed { .. } if *is_moved => return Ok(true),
+            InNew::Nothing | InNew::Vacant { .. } | InNew::Claimed { .. } => None,
         };
-        if *is_moved && at.is_none() {
-            return Ok(true);
-        }
-        let in_old = in_old(self.old.load(key).await.map_err(not_written)?);
-        match (in_old, at) {
-            // whoever takes it over right now finds that it is not there any more; beside a record in the new store it is
-            // what a standby left that was killed when it created it
+        match (in_old(self.old.load(key).await.map_err(not_written)?), arriving) {
+            // whoever takes it over right now finds that it is not there any more
             (InOld::Record(record), _) => {
-                let is_ended = self.old.update(key, &marker::ended(), &record.version).await? == Updated::Done;
-                Ok(is_ended && !is_record)
+                Ok(self.old.update(key, &marker::ended(), &record.version).await? == Updated::Done)
             }
-            (_, Some(at)) => Ok(self.new.update(key, &marker::vacant(), &at).await? == Updated::Done),
+            (_, Some(at)) => vacate(at).await,
             (InOld::Moved { .. }, None) => {
                 *is_moved = true;
                 Ok(false)
@@ -314,58 +308,28 @@ impl MigratingStore {
         }
     }
 
-    /// Creates a record where nodes that know the old store alone see it, while others may create it in the new one: who
-    /// holds the place there when it is done has won.
+    /// Creates a record where nodes that know the old store alone see it. The claim in the new store keeps others from
+    /// creating it there, unless they see to it first that it can't be created in the old one any more.
     async fn create_in_old(&self, key: &str, record: &Record) -> Result<Created, StoreError> {
         for _ in 0..ROUNDS {
-            let vacancy = match self.seek(key, None).await? {
-                Found::Nowhere(vacancy) => vacancy,
-                _ => return Ok(Created::Taken),
-            };
-            if let Vacancy { at, is_moved: true } = vacancy {
-                if self.put(key, record, at).await? {
+            let Found::Nowhere(vacancy) = self.seek(key, None).await? else { return Ok(Created::Taken) };
+            if vacancy.is_moved {
+                if self.put(key, record, vacancy.at).await? {
                     return Ok(Created::Created);
                 }
-                continue;
-            }
-            let claimed = marker::claimed();
-            if !self.put(key, &claimed, vacancy.at).await.map_err(not_written)?
-                || self.old.create(key, record).await? == Created::Taken
+            } else if self.put(key, &marker::claimed(record), vacancy.at).await.map_err(not_written)?
+                && self.old.create(key, record).await? == Created::Created
             {
-                continue;
-            }
-            if let Some(created) = self.settle(key, record, claimed.version).await.map_err(half_done)? {
-                return Ok(created);
+                return Ok(Created::Created);
             }
         }
         Err(busy())
     }
 
-    /// What became of a record that was just created in the old store, under a claim of its place in the new one; `None`:
-    /// nothing, and others were faster.
-    async fn settle(&self, key: &str, record: &Record, mut claim: Version) -> Result<Option<Created>, StoreError> {
-        for _ in 0..ROUNDS {
-            match self.new.update(key, &marker::vacant_for(record), &claim).await? {
-                Updated::Done => return Ok(Some(Created::Created)),
-                Updated::Gone => break,
-                Updated::Conflict(found) => match in_new(Some(found)) {
-                    // others hold the place for what they find in the old store
-                    InNew::Vacant { at } | InNew::Claimed { at } => claim = at,
-                    // it has moved already
-                    InNew::Arriving { record: found, .. } | InNew::Record(found) if found.version == record.version => {
-                        return Ok(Some(Created::Created));
-                    }
-                    _ => break,
-                },
-            }
-        }
-        match self.old.update(key, &marker::moved(Version::random(), record), &record.version).await? {
-            Updated::Done => Ok(None),
-            _ => Err(StoreError::new(
-                StoreErrorKind::OutcomeUnknown,
-                "others changed the record before it was clear that it was created",
-            )),
-        }
+    /// Sees to it that nothing is created in the old store any more; `false` if something was.
+    async fn fence(&self, key: &str, record: &Record) -> Result<bool, StoreError> {
+        let moved = marker::moved(Version::random(), record);
+        Ok(self.old.create(key, &moved).await.map_err(not_written)? == Created::Created)
     }
 
     /// The answer, within the time that this store says it needs.
@@ -389,10 +353,4 @@ fn not_written(error: StoreError) -> StoreError {
         }
         _ => error,
     }
-}
-
-/// The error of the second of two writes, of which the first has happened.
-fn half_done(error: StoreError) -> StoreError {
-    StoreError::new(StoreErrorKind::OutcomeUnknown, "one of the two stores did as it was told, and the other failed")
-        .with_source(error)
 }

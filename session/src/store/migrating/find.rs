@@ -38,6 +38,15 @@ pub(super) struct Vacancy {
     pub(super) at: Option<Version>,
     /// Whether the old store has a marker too, so that nothing is created there any more.
     pub(super) is_moved: bool,
+    /// Whether a standby has claimed the place, to create the record in the old store.
+    is_claimed: bool,
+}
+
+impl Vacancy {
+    /// Whether a record may be put here into the new store, and none comes into the old one.
+    pub(super) fn is_fenced(self) -> bool {
+        self.is_moved || !self.is_claimed
+    }
 }
 
 impl MigratingStore {
@@ -60,10 +69,10 @@ impl MigratingStore {
             };
             // what moved is not in the new store: it has ended since
             if is_moved && arriving.is_none() {
-                return Ok(Found::Nowhere(Vacancy { at, is_moved }));
+                return Ok(Found::Nowhere(Vacancy { at, is_moved, is_claimed }));
             }
             let outcome = match (in_old(self.old.load(key).await?), arriving) {
-                (InOld::Nothing, None) => return Ok(Found::Nowhere(Vacancy { at, is_moved: false })),
+                (InOld::Nothing, None) => return Ok(Found::Nowhere(Vacancy { at, is_moved, is_claimed })),
                 // just now, or long ago: another look at the new store tells
                 (InOld::Moved { .. }, None) => {
                     is_moved = true;
@@ -72,11 +81,7 @@ impl MigratingStore {
                 (InOld::Moved { into }, Some((at, record))) if into == at => self.land(key, &record, at).await?,
                 (InOld::Nothing, Some((at, _))) => self.vacate(key, at, false).await?,
                 (InOld::Moved { .. }, Some((at, _))) => self.vacate(key, at, true).await?,
-                (InOld::Record(record), _) if self.is_standby => {
-                    // whoever is about to create it may still find that another one was faster
-                    let is_sure = !is_claimed || self.put(key, &marker::vacant_for(&record), at).await?;
-                    is_sure.then_some(Found::Old(record))
-                }
+                (InOld::Record(record), _) if self.is_standby => Some(Found::Old(record)),
                 (InOld::Record(record), Some((at, arriving))) if arriving.is(&record) => {
                     self.leave(key, &Seen::now(record), at).await?
                 }
@@ -142,7 +147,7 @@ impl MigratingStore {
             Updated::Gone => None,
             Updated::Conflict(_) => return Ok(None),
         };
-        Ok(Some(Found::Nowhere(Vacancy { at, is_moved })))
+        Ok(Some(Found::Nowhere(Vacancy { at, is_moved, is_claimed: false })))
     }
 }
 

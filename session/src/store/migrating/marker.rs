@@ -1,7 +1,7 @@
 //! What a migration leaves under a key, beside the records themselves.
 //!
 //! A marker is a record of its store whose bytes begin with [`MAGIC`] and a letter. In the new store: `A` a record that
-//! arrives, with its version (16 bytes) and its bytes; `V` nothing, and `C` nothing yet, which hold the place. In the old
+//! arrives, with its version (16 bytes) and its bytes; `V` and `C` nothing, but they hold the place. In the old
 //! one: `M` what was there has moved, with the version (16 bytes) of the `A` that it moved into.
 
 use std::time::Duration;
@@ -12,6 +12,9 @@ use crate::store::{Record, Version};
 
 /// No record of this crate begins so: not a sealed one either, but by a chance that is none.
 const MAGIC: [u8; 16] = *b"\0\xf5session moved\xf5";
+
+/// How long a claim holds at least: no call of a process that was stopped in it is gone on with after that.
+const LONGEST_CALL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long a marker outlives what it is about: longer than any call lasts.
 const MARGIN: Duration = Duration::from_secs(10 * 60);
@@ -30,7 +33,7 @@ pub(super) enum InNew {
     Vacant {
         at: Version,
     },
-    /// Nothing, at this version; somebody is about to create the record in the old store.
+    /// Nothing, at this version; the old store has the record, or somebody is about to create it there.
     Claimed {
         at: Version,
     },
@@ -82,14 +85,9 @@ pub(super) fn vacant() -> Record {
     marker(b'V', &[], MARGIN)
 }
 
-/// The same for as long as a record in the old store may live.
-pub(super) fn vacant_for(record: &Record) -> Record {
-    marker(b'V', &[], record.expires_in.saturating_add(MARGIN))
-}
-
-/// The marker of a place whose record is about to be created in the old store.
-pub(super) fn claimed() -> Record {
-    marker(b'C', &[], MARGIN)
+/// The marker of a place whose record is about to be created in the old store, for as long as that may live.
+pub(super) fn claimed(record: &Record) -> Record {
+    marker(b'C', &[], record.expires_in.saturating_add(LONGEST_CALL))
 }
 
 /// The marker that takes a record's place in the old store.

@@ -20,7 +20,7 @@ fn any_two_calls_of_nodes_in_any_order_are_as_over_one_store() {
 fn a_node_that_is_killed_after_any_step_is_as_one_whose_last_write_nobody_answered() {
     let mut orders = 0;
     for (calls, begins_with_record) in worlds(2) {
-        for steps in 0..9 {
+        for steps in 0..MOST_STEPS {
             orders += each_order(&calls, begins_with_record, Some((0, steps)));
         }
     }
@@ -32,7 +32,7 @@ fn any_three_calls_of_nodes_in_many_orders_are_as_over_one_store() {
     let mut random = SmallRng::seed_from_u64(SEED);
     for (calls, begins_with_record) in worlds(3) {
         for _ in 0..rounds() {
-            let killed = random.random_bool(0.5).then(|| (0, random.random_range(0..9)));
+            let killed = random.random_bool(0.5).then(|| (0, random.random_range(0..MOST_STEPS)));
             let mut order = Vec::new();
             let events = run(&calls, begins_with_record, killed, &mut |open| {
                 let chosen = random.random_range(0..open);
@@ -45,6 +45,9 @@ fn any_three_calls_of_nodes_in_many_orders_are_as_over_one_store() {
 }
 
 const SEED: u64 = 6;
+
+/// A call that nothing comes in between takes no more.
+const MOST_STEPS: usize = 6;
 
 /// How many orders of three calls; `SESSION_ORDERS` says it.
 fn rounds() -> usize {
