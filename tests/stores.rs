@@ -16,6 +16,7 @@ mod stores {
     pub(crate) mod custom;
     pub(crate) mod filesystem;
     pub(crate) mod memory;
+    pub(crate) mod migrating;
     pub(crate) mod null;
     pub(crate) mod redis;
 }
@@ -29,6 +30,7 @@ use self::stores::{
     custom::Custom,
     filesystem::Filesystem,
     memory::Memory,
+    migrating::{FilesToRedis, InMemory},
     null::Null,
     redis::Redis,
 };
@@ -41,6 +43,8 @@ fn main() -> ExitCode {
         Arc::new(Filesystem),
         Arc::new(Redis::default()),
         Arc::new(Redis::cached()),
+        Arc::new(InMemory),
+        Arc::new(FilesToRedis::default()),
         Arc::new(Custom),
     ];
     let trials = backends.iter().flat_map(trials).collect();

@@ -34,6 +34,7 @@ pub use self::filesystem::FilesystemStore;
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
 pub use self::migrating::MigratingStore;
+pub(crate) use self::migrating::{Direction, Migration, Other};
 pub use self::null::NullStore;
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;

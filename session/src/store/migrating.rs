@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+pub(crate) use self::settings::{Direction, Migration, Other};
 use self::{
     find::{Found, ROUNDS, busy},
     marker::{InNew, InOld, in_new, in_old},
@@ -10,6 +11,7 @@ use crate::store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Up
 
 mod find;
 mod marker;
+mod settings;
 #[cfg(test)]
 mod tests;
 
