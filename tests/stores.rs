@@ -13,6 +13,7 @@ mod stores {
     pub(crate) mod bad_server;
     pub(crate) mod races;
 
+    pub(crate) mod cache;
     pub(crate) mod custom;
     pub(crate) mod filesystem;
     pub(crate) mod memory;
@@ -27,6 +28,7 @@ use libtest_mimic::Arguments;
 
 use self::stores::{
     backend::{Backend, trials},
+    cache::{Map, Moka, S3},
     custom::Custom,
     filesystem::Filesystem,
     memory::Memory,
@@ -43,6 +45,9 @@ fn main() -> ExitCode {
         Arc::new(Filesystem),
         Arc::new(Redis::default()),
         Arc::new(Redis::cached()),
+        Arc::new(Map),
+        Arc::new(Moka),
+        Arc::new(S3::default()),
         Arc::new(InMemory),
         Arc::new(FilesToRedis::default()),
         Arc::new(Custom),

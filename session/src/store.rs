@@ -17,6 +17,8 @@ use bytes::Bytes;
 pub use crate::error::{StoreError, StoreErrorKind};
 
 mod build;
+#[cfg(feature = "cache")]
+mod cache;
 #[cfg(feature = "filesystem")]
 mod filesystem;
 #[cfg(feature = "memory")]
@@ -29,6 +31,12 @@ mod redis;
 mod seldom;
 
 pub(crate) use self::build::{StoreKind, StoreSettings, Url};
+#[cfg(feature = "cache-moka")]
+pub use self::cache::MokaCache;
+#[cfg(feature = "cache-opendal")]
+pub use self::cache::OpendalCache;
+#[cfg(feature = "cache")]
+pub use self::cache::{Cache, CacheStore, Cached, Condition, HasEnded, Tag};
 #[cfg(feature = "filesystem")]
 pub use self::filesystem::FilesystemStore;
 #[cfg(feature = "memory")]
