@@ -16,6 +16,7 @@ pub mod support {
     pub mod proxy;
     pub mod redis;
     pub mod remembering;
+    pub mod s3;
     pub mod server;
     pub mod table;
     pub mod trial;

@@ -13,11 +13,13 @@ mod stores {
     pub(crate) mod bad_server;
     pub(crate) mod races;
 
+    pub(crate) mod cache;
     pub(crate) mod custom;
     pub(crate) mod filesystem;
     pub(crate) mod mariadb;
     pub(crate) mod memcached;
     pub(crate) mod memory;
+    pub(crate) mod migrating;
     pub(crate) mod null;
     pub(crate) mod orm;
     pub(crate) mod postgres;
@@ -31,11 +33,13 @@ use libtest_mimic::Arguments;
 
 use self::stores::{
     backend::{Backend, trials},
+    cache::{Map, Moka, S3},
     custom::Custom,
     filesystem::Filesystem,
     mariadb::MariaDb,
     memcached::Memcached,
     memory::Memory,
+    migrating::{FilesToRedis, InMemory},
     null::Null,
     orm::Orm,
     postgres::Postgres,
@@ -59,6 +63,11 @@ fn main() -> ExitCode {
         Arc::new(Orm::Postgres(postgres)),
         Arc::new(Orm::MariaDb(mariadb)),
         Arc::new(Orm::Sqlite),
+        Arc::new(Map),
+        Arc::new(Moka),
+        Arc::new(S3::default()),
+        Arc::new(InMemory),
+        Arc::new(FilesToRedis::default()),
         Arc::new(Custom),
     ];
     let trials = backends.iter().flat_map(trials).collect();

@@ -17,12 +17,15 @@ use bytes::Bytes;
 pub use crate::error::{StoreError, StoreErrorKind};
 
 mod build;
+#[cfg(feature = "cache")]
+mod cache;
 #[cfg(feature = "filesystem")]
 mod filesystem;
 #[cfg(feature = "memcached")]
 mod memcached;
 #[cfg(feature = "memory")]
 mod memory;
+mod migrating;
 mod null;
 #[cfg(feature = "orm")]
 pub mod orm;
@@ -38,12 +41,20 @@ mod seldom;
 mod sql;
 
 pub(crate) use self::build::{Servers, StoreKind, StoreSettings, Url};
+#[cfg(feature = "cache-moka")]
+pub use self::cache::MokaCache;
+#[cfg(feature = "cache-opendal")]
+pub use self::cache::OpendalCache;
+#[cfg(feature = "cache")]
+pub use self::cache::{Cache, CacheStore, Cached, Condition, HasEnded, Tag};
 #[cfg(feature = "filesystem")]
 pub use self::filesystem::FilesystemStore;
 #[cfg(feature = "memcached")]
 pub use self::memcached::MemcachedStore;
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
+pub use self::migrating::MigratingStore;
+pub(crate) use self::migrating::{Direction, Migration, Other};
 pub use self::null::NullStore;
 #[cfg(feature = "orm")]
 pub use self::orm::OrmStore;

@@ -3,7 +3,7 @@
 use crate::{
     config::{SameSite, Secret, SessionConfig, parse::Value},
     error::ConfigError,
-    store::{Servers, StoreKind, Url},
+    store::{Direction, Migration, Other, Servers, StoreKind, Url},
 };
 
 /// A setting by its name in a source.
@@ -79,6 +79,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         Ok(())
     }),
     setting("SESSION_SERIALIZATION_FORMAT", |_, value| value.choice(&[("json", ())], "accepted is `json`")),
+    setting("SESSION_MIGRATE_FROM", |config, value| migration(config, value, Direction::From)),
+    setting("SESSION_MIGRATE_TO", |config, value| migration(config, value, Direction::To)),
     setting("SESSION_REDIS", |config, value| {
         let url = value.text()?;
         if !["redis://", "rediss://", "unix://"].iter().any(|scheme| url.starts_with(scheme)) {
@@ -206,10 +208,31 @@ fn store_kind(value: &Value<'_>) -> Result<StoreKind, ConfigError> {
     let accepted = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `sql` and `orm`";
     let kind = value.choice(HERE, accepted)?;
     let kind = kind.ok_or_else(|| value.bad(format!("this version does not have that store yet; {accepted}")))?;
+    built_in(kind).map_err(|why| value.bad(why))
+}
+
+/// The kind, or why this program does not have it.
+fn built_in(kind: StoreKind) -> Result<StoreKind, String> {
     match kind.feature() {
-        Some((feature, false)) => Err(value.bad(format!(
+        Some((feature, false)) => Err(format!(
             "that needs the feature `{feature}` of actix-typed-session, which this program is built without"
-        ))),
+        )),
         _ => Ok(kind),
     }
+}
+
+fn migration(config: &mut SessionConfig, value: &Value<'_>, direction: Direction) -> Result<(), ConfigError> {
+    if config.store.migration.is_some() {
+        return Err(value.bad_secret("`SESSION_MIGRATE_FROM` and `SESSION_MIGRATE_TO` can't both be set"));
+    }
+    let text = value.text()?;
+    let other = if text.contains("://") {
+        let kind = Other::kind_at(&text).ok_or_else(|| value.bad_secret(Other::accepted()))?;
+        built_in(kind).map_err(|why| value.bad_secret(why))?;
+        Other::At(Url(text.into()))
+    } else {
+        Other::Kind(store_kind(value)?)
+    };
+    config.store.migration = Some(Migration { direction, other });
+    Ok(())
 }

@@ -17,6 +17,18 @@ fn cases() -> Vec<(&'static str, &'static str, Value, &'static str)> {
         ("SESSION_TYPE", "Filesystem", json!("filesystem"), "kind: Filesystem"),
         ("SESSION_COOKIE_NAME", "sid", json!("sid"), "cookie_name: \"sid\""),
         ("SESSION_COOKIE_DOMAIN", "a.com", json!("a.com"), "cookie_domain: Some(\"a.com\")"),
+        (
+            "SESSION_MIGRATE_FROM",
+            "redis://:pw@old/0",
+            json!("redis://:pw@old/0"),
+            "migration: Some(Migration { direction: From, other: At(redis://[redacted]@old/0) })",
+        ),
+        (
+            "SESSION_MIGRATE_TO",
+            "filesystem",
+            json!("filesystem"),
+            "migration: Some(Migration { direction: To, other: Kind(Filesystem) })",
+        ),
         ("SESSION_COOKIE_PATH", "/app", json!("/app"), "cookie_path: \"/app\""),
         ("SESSION_COOKIE_HTTPONLY", "False", json!(false), "http_only: false"),
         ("SESSION_COOKIE_SECURE", "0", json!(0), "secure: false"),

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use crate::{
     config::SessionConfig,
     error::ConfigError,
-    store::{NullStore, SessionStore},
+    store::{Migration, NullStore, SessionStore},
 };
 
 impl SessionConfig {
@@ -26,6 +26,11 @@ impl SessionConfig {
     /// # Ok(()) }
     /// ```
     pub fn store(&self) -> Result<Arc<dyn SessionStore>, ConfigError> {
+        if let Some(migration) = &self.store.migration {
+            let mut config = self.clone();
+            config.store.migration = None;
+            return migration.store(&config);
+        }
         match self.store.kind {
             StoreKind::Null => Ok(Arc::new(NullStore)),
             #[cfg(feature = "memory")]
@@ -105,6 +110,7 @@ fn unset(key: &'static str) -> ConfigError {
 #[derive(Clone, Debug)]
 pub(crate) struct StoreSettings {
     pub(crate) kind: StoreKind,
+    pub(crate) migration: Option<Migration>,
     pub(crate) redis_url: Option<Url>,
     pub(crate) redis_host: String,
     pub(crate) redis_port: u16,
@@ -141,6 +147,7 @@ impl Default for StoreSettings {
     fn default() -> Self {
         Self {
             kind: StoreKind::Null,
+            migration: None,
             redis_url: None,
             redis_host: "127.0.0.1".to_owned(),
             redis_port: 6379,
