@@ -1,6 +1,7 @@
-//! Measures session servers side by side, how they grow, the memory store, the client cache, and instruction counts.
+//! Measures session servers side by side, how they grow, the memory store, the client cache, each store beside
+//! its client, and instruction counts.
 //!
-//!     compare [peers | growth | memory | staleness | counts] [--OPTION VALUE …] [--write] [--update]
+//!     compare [peers | growth | memory | staleness | stores | counts] [--OPTION VALUE …] [--write] [--update]
 //!
 //! `benches/run` builds what it needs and calls it; `benches/README.md` says what the figures are, and holds the tables
 //! that `--write` puts there.
@@ -23,6 +24,7 @@ mod readme;
 mod redis;
 mod rounds;
 mod staleness;
+mod stores;
 mod table;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -44,6 +46,7 @@ fn run() -> Outcome<ExitCode> {
         Mode::Growth => (growth::run(&options)?, false),
         Mode::Memory => (memory::run()?, false),
         Mode::Staleness => (staleness::run()?, false),
+        Mode::Stores => (stores::run()?, false),
         Mode::Counts => counts::run(&options)?,
     };
     println!("{text}");

@@ -33,11 +33,13 @@ pub(crate) enum Mode {
     Growth,
     Memory,
     Staleness,
+    Stores,
     Counts,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 5] = [Self::Peers, Self::Growth, Self::Memory, Self::Staleness, Self::Counts];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Peers, Self::Growth, Self::Memory, Self::Staleness, Self::Stores, Self::Counts];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -45,6 +47,7 @@ impl Mode {
             Self::Growth => "growth",
             Self::Memory => "memory",
             Self::Staleness => "staleness",
+            Self::Stores => "stores",
             Self::Counts => "counts",
         }
     }
