@@ -80,7 +80,7 @@ impl MemcachedServer {
 
     /// What it answers, without the end of the line.
     pub fn ask(&self, command: &str) -> String {
-        try_ask(&self.address(), command).unwrap()
+        try_ask(self.address(), command).unwrap()
     }
 
     /// A number of its statistics.
@@ -147,7 +147,8 @@ impl MemcachedServer {
             if process.try_wait().unwrap().is_some() {
                 return false;
             }
-            if if is_socket { self.socket().exists() } else { try_ask(&self.address(), "version").is_ok() } {
+            let is_up = if is_socket { self.socket().exists() } else { try_ask(self.address(), "version").is_ok() };
+            if is_up {
                 self.process = Some(process);
                 return true;
             }
