@@ -260,6 +260,11 @@ where
         }
         match line.split_once(' ').unwrap_or((&line, "")) {
             ("STAT", setting) => {
+                if setting == "cas_enabled no" {
+                    return Err(denied(
+                        "it runs without compare-and-swap numbers (`-C`), which nothing here works without",
+                    ));
+                }
                 if let Some(size) = setting.strip_prefix("item_size_max ") {
                     item_size_max = size.parse().unwrap_or(ITEM_SIZE_MAX);
                 }
