@@ -8,6 +8,8 @@ use actix_typed_session::store::{MemcachedStore, Record, SessionStore, Updated};
 use actix_typed_session_tests::support::{memcached::MemcachedServer, trial::conclude};
 use libtest_mimic::{Arguments, Trial};
 
+#[path = "memcached/app.rs"]
+mod app;
 #[path = "memcached/connecting.rs"]
 mod connecting;
 #[path = "memcached/failing.rs"]
@@ -19,6 +21,7 @@ mod several;
 
 fn main() {
     let mut trials = Vec::new();
+    app::trials(&mut trials);
     connecting::trials(&mut trials);
     failing::trials(&mut trials);
     records::trials(&mut trials);

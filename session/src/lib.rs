@@ -47,6 +47,8 @@
 #![cfg_attr(not(feature = "filesystem"), doc = "[`FilesystemStore`]: #features")]
 #![cfg_attr(feature = "redis", doc = "[`RedisStore`]: store::RedisStore")]
 #![cfg_attr(not(feature = "redis"), doc = "[`RedisStore`]: #features")]
+#![cfg_attr(feature = "memcached", doc = "[`MemcachedStore`]: store::MemcachedStore")]
+#![cfg_attr(not(feature = "memcached"), doc = "[`MemcachedStore`]: #features")]
 #![cfg_attr(feature = "testing", doc = "[`testing`]: mod@testing")]
 #![cfg_attr(not(feature = "testing"), doc = "[`testing`]: #features")]
 #![cfg_attr(docsrs, feature(doc_cfg))]

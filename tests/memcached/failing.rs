@@ -18,6 +18,7 @@ trials![
     while_the_server_is_down_every_call_is_unavailable,
     a_server_that_accepts_and_never_answers_is_unavailable_within_the_time_out,
     a_server_that_is_no_memcached_is_an_error_that_says_so,
+    a_server_without_compare_and_swap_is_unavailable,
     a_server_that_stops_answering_leaves_the_outcome_of_writes_unknown,
     a_silent_connection_is_replaced,
     a_connection_found_silent_by_a_callers_own_time_out_is_replaced,
@@ -111,6 +112,15 @@ async fn a_server_that_is_no_memcached_is_an_error_that_says_so() {
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source == why || source.contains("reset"), "{source}");
     }
+}
+
+async fn a_server_without_compare_and_swap_is_unavailable() {
+    let server = MemcachedServer::start_with(&["-C"]);
+    let store = store(server.address());
+    assert_eq!(errors(&store).await, UNAVAILABLE);
+    let source = store.ping().await.unwrap_err();
+    let source = std::error::Error::source(&source).unwrap().to_string();
+    assert!(source.contains("`-C`"), "{source}");
 }
 
 async fn a_server_that_stops_answering_leaves_the_outcome_of_writes_unknown() {

@@ -7,7 +7,7 @@ use std::{
     fs::{self, Permissions},
     io::{Read, Write},
     net::{TcpStream, ToSocketAddrs},
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, net::UnixStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -80,7 +80,7 @@ impl MemcachedServer {
 
     /// What it answers, without the end of the line.
     pub fn ask(&self, command: &str) -> String {
-        try_ask(&self.address(), command).unwrap()
+        try_ask(self.address(), command).unwrap()
     }
 
     /// A number of its statistics.
@@ -112,6 +112,11 @@ impl MemcachedServer {
     /// Holds it still: connections are accepted by the system, and nothing is answered.
     pub fn pause(&self) {
         self.signal("-STOP");
+        // its threads stop one after the other
+        let id = self.process.as_ref().expect("a server that runs").id();
+        while !all_stopped(id) {
+            sleep(Duration::from_millis(1));
+        }
     }
 
     /// Lets it go on after [`pause`](Self::pause).
@@ -147,7 +152,12 @@ impl MemcachedServer {
             if process.try_wait().unwrap().is_some() {
                 return false;
             }
-            if if is_socket { self.socket().exists() } else { try_ask(&self.address(), "version").is_ok() } {
+            let is_up = if is_socket {
+                UnixStream::connect(self.socket()).is_ok()
+            } else {
+                try_ask(self.address(), "version").is_ok()
+            };
+            if is_up {
                 self.process = Some(process);
                 return true;
             }
@@ -161,6 +171,13 @@ impl Drop for MemcachedServer {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Whether all threads of a process are held, as far as the system tells.
+fn all_stopped(process: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return true };
+    let is_stopped = |stat: String| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'));
+    threads.flatten().all(|thread| fs::read_to_string(thread.path().join("stat")).is_ok_and(is_stopped))
 }
 
 /// What a server answers to one command, without the end of the line.

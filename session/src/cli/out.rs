@@ -27,12 +27,7 @@ impl Out {
         json: &Value,
         text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        if self.json {
-            writeln!(self.to, "{json}")?
-        } else {
-            text(&mut self.to)?
-        }
-        Ok(())
+        Ok(if self.json { writeln!(self.to, "{json}") } else { text(&mut self.to) }?)
     }
 
     /// What is a format of its own.

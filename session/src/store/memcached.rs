@@ -46,8 +46,9 @@ mod protocol;
 /// written there would be lost when it is back. One that is added or taken away ends the sessions whose keys move; empty all
 /// servers then (`flush_all`), for what stays behind of such a session would live again if its key came back.
 ///
-/// Neither TLS nor SASL is spoken: keep the servers in a network of their own, or behind a Unix socket. There is no proxy
-/// that may send a user's commands to more than one server at a time.
+/// Neither TLS nor SASL is spoken: keep the servers in a network of their own, or behind a Unix socket. A proxy before them
+/// has to send all commands for a key to one server: where it has copies, or lets another take over, updates are lost. A
+/// server that gives no compare-and-swap numbers (`-C`) is refused.
 ///
 /// ```
 /// # fn main() -> Result<(), actix_typed_session::ConfigError> {

@@ -40,8 +40,11 @@ pub(super) struct Live {
     requests: mpsc::Sender<Request>,
     driver: JoinHandle<()>,
     item_size_max: usize,
-    seen: Mutex<Box<[Option<(Version, u64)>]>>,
+    seen: Mutex<Box<[Seen]>>,
 }
+
+/// A version, and its compare-and-swap number.
+type Seen = Option<(Version, u64)>;
 
 /// The time that a call has.
 #[derive(Clone, Copy)]
@@ -52,7 +55,7 @@ pub(super) struct Patience {
 
 const UNAUTHENTICATED: &str = "CLIENT_ERROR unauthenticated";
 /// How many compare-and-swap numbers are kept: 32 bytes each.
-const SEEN: usize = 512;
+const SLOTS: usize = 512;
 /// What a server takes as long as it does not say otherwise, as one behind a proxy may not.
 const ITEM_SIZE_MAX: usize = 1 << 20;
 
@@ -189,7 +192,7 @@ impl Drop for Call<'_> {
 
 fn slot(version: &Version) -> usize {
     let [first, second, ..] = *version.as_bytes();
-    usize::from(u16::from_be_bytes([first, second])) % SEEN
+    usize::from(u16::from_be_bytes([first, second])) % SLOTS
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -257,6 +260,11 @@ where
         }
         match line.split_once(' ').unwrap_or((&line, "")) {
             ("STAT", setting) => {
+                if setting == "cas_enabled no" {
+                    return Err(denied(
+                        "it runs without compare-and-swap numbers (`-C`), which nothing here works without",
+                    ));
+                }
                 if let Some(size) = setting.strip_prefix("item_size_max ") {
                     item_size_max = size.parse().unwrap_or(ITEM_SIZE_MAX);
                 }
@@ -271,7 +279,7 @@ where
     }
     let (requests, receiver) = mpsc::channel(driver::QUEUE);
     let driver = tokio::spawn(driver::drive(read, write, receiver));
-    Ok(Live { requests, driver, item_size_max, seen: Mutex::new(vec![None; SEEN].into_boxed_slice()) })
+    Ok(Live { requests, driver, item_size_max, seen: Mutex::new(vec![None; SLOTS].into_boxed_slice()) })
 }
 
 fn denied(why: &'static str) -> io::Error {

@@ -159,9 +159,10 @@ impl Flags {
         for word in words {
             let Some((name, value)) = word.split_at_checked(1) else { continue };
             // what lives for ever has `-1` left, which is no number here
-            let value = value.parse().ok();
+            let value: Option<u64> = value.parse().ok();
             match name {
-                "c" => flags.cas = value,
+                // 0 is none: to ask for it would be to ask for nothing
+                "c" => flags.cas = value.filter(|cas| *cas != 0),
                 "t" => flags.left = value,
                 "O" => flags.opaque = value,
                 _ => {}
@@ -222,6 +223,7 @@ mod tests {
             "HD\n",
             "VA\r\n",
             "VA x c1\r\n",
+            "VA 0 c0\r\n\r\n",
             "VA -1 c1\r\n",
             "VA 5 t3\r\n12345\r\n",
             "VA 1073741825 c1\r\n",
