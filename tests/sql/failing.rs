@@ -261,7 +261,7 @@ async fn a_server_that_takes_no_writes_is_unavailable(database: &Database) {
     let back = match &database {
         Database::Postgres(_) => {
             database.execute("ALTER DATABASE postgres SET default_transaction_read_only = on").await;
-            "SET default_transaction_read_only = off; ALTER DATABASE postgres RESET default_transaction_read_only"
+            "BEGIN READ WRITE; ALTER DATABASE postgres RESET default_transaction_read_only; COMMIT"
         }
         Database::MariaDb(_) => {
             // which does not bind who may do everything

@@ -205,8 +205,9 @@ async fn a_sweep_holds_up_no_write(database: &Database) {
     let now = clock.now();
     let mut other = sqlx::MySqlConnection::connect(&database.url()).await.unwrap();
     let mut sweep = other.begin().await.unwrap();
-    let delete =
-        format!("DELETE FROM {table} WHERE expires <= {now} AND id IN ('expired 1', 'expired 2', 'expired 2')");
+    let delete = format!(
+        "DELETE {table} FROM {table} FORCE INDEX (PRIMARY) WHERE expires <= {now} AND id IN ('expired%201', 'expired%202', 'expired%202')"
+    );
     sqlx::raw_sql(sqlx::AssertSqlSafe(delete)).execute(&mut *sweep).await.unwrap();
     // the sweep has not ended, and all of these go through
     assert!(store.touch("live", 2 * MINUTE).await.unwrap());

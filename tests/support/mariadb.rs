@@ -130,8 +130,9 @@ impl MariaDbServer {
         let mut command = command_as(USER, "mariadbd", folder);
         command.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", "--max-connections=400"]);
         command.args(["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--performance-schema=OFF"]);
-        command.arg(format!("--port={}", self.port)).args(["--socket=sock", "--pid-file=pid", "--init-file"]);
+        command.arg(format!("--port={}", self.port)).args(["--pid-file=pid", "--init-file"]);
         command.arg(folder.join("first.sql")).arg(format!("--datadir={}", folder.join("data").display()));
+        command.arg(format!("--socket={}", folder.join("sock").display()));
         let flush = if self.durable { 1 } else { 2 };
         command.arg(format!("--innodb-flush-log-at-trx-commit={flush}")).args(&self.settings);
         let log = self.log();

@@ -172,7 +172,7 @@ fn sweep(database: SqlDatabase, t: &str) -> String {
         // lock what lies behind the last of them, too, and in the other order
         SqlDatabase::MySql => {
             let keys: Vec<_> = (0..BATCH).map(|index| format!("${}", index + 2)).collect();
-            format!("DELETE FROM {t} WHERE expires <= $1 AND id IN ({})", keys.join(", "))
+            format!("DELETE {t} FROM {t} FORCE INDEX (PRIMARY) WHERE expires <= $1 AND id IN ({})", keys.join(", "))
         }
         SqlDatabase::Sqlite => {
             format!("DELETE FROM {t} WHERE id IN (SELECT id FROM {t} WHERE expires <= $1 ORDER BY expires LIMIT $2)")
