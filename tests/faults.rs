@@ -7,10 +7,15 @@
 
 use std::process::ExitCode;
 
-use actix_typed_session_tests::support::{memcached::MemcachedServer, redis::RedisServer, trial::conclude};
+use actix_typed_session_tests::support::{
+    mariadb::MariaDbServer, memcached::MemcachedServer, postgres::PostgresServer, redis::RedisServer, trial::conclude,
+};
 use libtest_mimic::{Arguments, Trial};
 
-use self::faults::{backend::Cached, cut, disconnected, full, killed, paused, replica};
+use self::faults::{
+    backend::{Cached, migrated},
+    cut, disconnected, full, killed, paused, replica,
+};
 
 /// The load, and one file a fault.
 mod faults {
@@ -53,6 +58,8 @@ fn main() -> ExitCode {
     any_server!(trials, "redis_cached", RedisServer::missing(), Cached(RedisServer::start_durable()));
     // but a server that is killed where it keeps nothing on the disk
     lasting_server!(trials, "memcached", MemcachedServer::missing(), MemcachedServer::start());
+    any_server!(trials, "postgres", PostgresServer::missing(), migrated(PostgresServer::start_durable()));
+    any_server!(trials, "mariadb", MariaDbServer::missing(), migrated(MariaDbServer::start_durable()));
     // and those that only a Redis has
     trials.extend([
         trial("redis", "its_connections_are_killed", RedisServer::missing(), || disconnected::disconnected(durable())),

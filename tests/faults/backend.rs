@@ -1,7 +1,11 @@
 //! [`Backend`]: a store's server that can be broken, and the faults that any server can have.
 
-use actix_typed_session::store::{MemcachedStore, RedisStore, SessionStore};
-use actix_typed_session_tests::support::{memcached::MemcachedServer, redis::RedisServer};
+use std::thread;
+
+use actix_typed_session::store::{MemcachedStore, RedisStore, SessionStore, SqlStore};
+use actix_typed_session_tests::support::{
+    mariadb::MariaDbServer, memcached::MemcachedServer, postgres::PostgresServer, redis::RedisServer,
+};
 
 use super::load::TIMEOUT;
 
@@ -115,3 +119,55 @@ impl Backend for Cached {
         self.0.resume();
     }
 }
+
+/// A server with the table made.
+pub(crate) struct Migrated<S>(pub(crate) S);
+
+/// The same, from a moment when nothing can be awaited.
+pub(crate) fn migrated<S>(server: S) -> Migrated<S>
+where
+    Migrated<S>: Backend<Store = SqlStore>,
+{
+    let server = Migrated(server);
+    let store = server.store(server.port()).timeout(std::time::Duration::from_secs(20));
+    let made = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(store.migrate()).unwrap();
+    });
+    made.join().unwrap();
+    server
+}
+
+macro_rules! sql {
+    ($server:ty) => {
+        impl Backend for Migrated<$server> {
+            type Store = SqlStore;
+
+            fn port(&self) -> u16 {
+                self.0.port()
+            }
+
+            fn store(&self, port: u16) -> SqlStore {
+                SqlStore::new(&self.0.url_at(port)).unwrap().timeout(TIMEOUT)
+            }
+
+            fn stop(&mut self) {
+                self.0.stop();
+            }
+
+            fn restart(&mut self) {
+                self.0.restart();
+            }
+
+            fn pause(&self) {
+                self.0.pause();
+            }
+
+            fn resume(&self) {
+                self.0.resume();
+            }
+        }
+    };
+}
+sql!(PostgresServer);
+sql!(MariaDbServer);

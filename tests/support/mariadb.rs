@@ -38,7 +38,7 @@ impl MariaDbServer {
         (!found("mariadbd") || !found("mariadb-install-db")).then_some("mariadb-server is not installed")
     }
 
-    /// A server that does not wait for its disk.
+    /// A server that does not wait for its disk: what it acknowledged survives its end, not the machine's.
     pub fn start() -> Self {
         Self::start_with(&[], false)
     }
@@ -48,7 +48,7 @@ impl MariaDbServer {
         Self::start_with(settings, false)
     }
 
-    /// A server whose every acknowledged write is on the disk, so that it is there after [`restart`](Self::restart).
+    /// A server whose every acknowledged write is on the disk.
     pub fn start_durable() -> Self {
         Self::start_with(&[], true)
     }
@@ -90,6 +90,11 @@ impl MariaDbServer {
         self.folder.path().join("sock")
     }
 
+    /// The number of the process, if it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
     /// A name for a table that no other has.
     pub fn table(&self) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -125,9 +130,10 @@ impl MariaDbServer {
         let mut command = command_as(USER, "mariadbd", folder);
         command.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", "--max-connections=400"]);
         command.args(["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--performance-schema=OFF"]);
-        command.arg(format!("--port={}", self.port)).args(["--socket=sock", "--pid-file=pid", "--init-file"]);
+        command.arg(format!("--port={}", self.port)).args(["--pid-file=pid", "--init-file"]);
         command.arg(folder.join("first.sql")).arg(format!("--datadir={}", folder.join("data").display()));
-        let flush = if self.durable { 1 } else { 0 };
+        command.arg(format!("--socket={}", folder.join("sock").display()));
+        let flush = if self.durable { 1 } else { 2 };
         command.arg(format!("--innodb-flush-log-at-trx-commit={flush}")).args(&self.settings);
         let log = self.log();
         let mut process = command.stderr(fs::File::create(&log).unwrap()).spawn().unwrap();

@@ -35,12 +35,12 @@ impl PostgresServer {
         binaries().is_none().then_some("postgresql is not installed")
     }
 
-    /// A server that does not wait for its disk.
+    /// A server that does not wait for its disk: what it acknowledged survives its end, not the machine's.
     pub fn start() -> Self {
         Self::start_as(false)
     }
 
-    /// A server whose every acknowledged write is on the disk, so that it is there after [`restart`](Self::restart).
+    /// A server whose every acknowledged write is on the disk.
     pub fn start_durable() -> Self {
         Self::start_as(true)
     }
@@ -75,6 +75,11 @@ impl PostgresServer {
     /// The folder of the Unix socket that it listens on too.
     pub fn socket(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The number of the process, if it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
     }
 
     /// A name for a table that no other has.
@@ -127,7 +132,7 @@ impl PostgresServer {
         let mut settings = vec!["listen_addresses=127.0.0.1", "max_connections=400", "shared_buffers=32MB"];
         settings.extend(["log_statement=all", "log_destination=stderr", "max_wal_size=256MB"]);
         if !self.durable {
-            settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"]);
+            settings.extend(["fsync=off", "full_page_writes=off"]);
         }
         for setting in settings {
             command.args(["-c", setting]);

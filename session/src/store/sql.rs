@@ -65,7 +65,7 @@ impl SqlStore {
     /// PostgreSQL takes the parameters `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `host` (a socket's folder, too),
     /// `hostaddr`, `port`, `dbname`, `user`, `password`, `application_name` and `options`; MySQL `ssl-mode`, `ssl-ca`,
     /// `ssl-cert`, `ssl-key`, `socket` (or `unix_socket`) and `charset`, which means nothing. TLS needs the feature
-    /// `sql-tls`.
+    /// `sql-tls`, and so does a password of MySQL 8 (`caching_sha2_password`), unless it goes through a socket.
     ///
     /// # Errors
     ///

@@ -8,7 +8,7 @@ use super::{
     SqlStore,
     dialect::SqlDatabase,
     failure::{Failure, Place, Refusal},
-    statements::{Effect, Shape, Statement, ddl},
+    statements::{Effect, MANUAL, Shape, Statement, ddl},
 };
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -26,6 +26,11 @@ impl SqlStore {
         if columns.is_empty() {
             let place = Place { server: &self.server, table: &statements.table, effect: Effect::Read, sent: true };
             return Err(Failure { refusal: Some(Refusal::NoTable), error: place.refused(Refusal::NoTable, "") });
+        }
+        if columns.iter().flatten().any(|text| text == MANUAL) {
+            // what is written would be seen by the connection alone that wrote it
+            let text = format!("{} is used with autocommit off, and nothing would commit what is written", self.server);
+            return Err(StoreError::new(StoreErrorKind::Unavailable, text).into());
         }
         match unfit(statements.database, &columns) {
             None => Ok(()),
@@ -51,7 +56,7 @@ impl SqlStore {
         };
         let deadline = Instant::now() + patience;
         match patient.check(deadline).await {
-            Ok(()) if patient.is_indexed(deadline).await? => return Ok(()),
+            Ok(()) if patient.is_indexed(deadline).await => return Ok(()),
             // the statements would do nothing to it, and seem to have done all
             Err(failure) if failure.is(Refusal::OtherTable) => return Err(failure.error),
             Err(failure) if !failure.is(Refusal::NoTable) => return Err(failure.error),
@@ -85,13 +90,17 @@ impl SqlStore {
         }
     }
 
-    async fn is_indexed(&self, deadline: Instant) -> Result<bool, StoreError> {
-        if self.database() != SqlDatabase::Postgres {
-            // they have it with the table, or find out for nothing
-            return Ok(self.database() == SqlDatabase::MySql);
+    /// Whether there is nothing to make beside the table, as far as that can be known without making it.
+    async fn is_indexed(&self, deadline: Instant) -> bool {
+        match self.database() {
+            SqlDatabase::Postgres => {
+                let found = self.server.run(&self.statements.indexed, &[], self.call(deadline)).await;
+                found.is_ok_and(|answer| !answer.texts.is_empty())
+            }
+            // it is a part of the table
+            SqlDatabase::MySql => true,
+            SqlDatabase::Sqlite => false,
         }
-        let answer = self.server.run(&self.statements.indexed, &[], self.call(deadline)).await?;
-        Ok(!answer.texts.is_empty())
     }
 }
 
@@ -101,7 +110,7 @@ fn unfit(database: SqlDatabase, columns: &[Vec<String>]) -> Option<String> {
         [("id", Kind::Key), ("version", Kind::Version), ("expires", Kind::Number), ("data", Kind::Bytes)]
     {
         let column = columns.iter().find(|column| column.first().is_some_and(|found| found.eq_ignore_ascii_case(name)));
-        let Some([_, kind, collation, key]) = column.map(Vec::as_slice) else {
+        let Some([_, kind, collation, key, ..]) = column.map(Vec::as_slice) else {
             return Some(format!("it lacks the column `{name}`"));
         };
         if !accepted.takes(database, &kind.to_lowercase(), collation) {

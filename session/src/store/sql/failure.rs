@@ -153,9 +153,9 @@ impl Place<'_> {
 
 /// What PostgreSQL means, by the SQLSTATE.
 #[cfg(feature = "postgres")]
-pub(super) fn of_postgres(error: &dyn DatabaseError) -> Refusal {
+pub(super) fn of_postgres(error: &dyn DatabaseError) -> (Refusal, String) {
     let code = error.code().unwrap_or_default();
-    match &*code {
+    let refusal = match &*code {
         "40001" | "40P01" => Refusal::RolledBack,
         "26000" | "0A000" => Refusal::Stale,
         "42P01" | "3F000" => Refusal::NoTable,
@@ -171,17 +171,19 @@ pub(super) fn of_postgres(error: &dyn DatabaseError) -> Refusal {
             Refusal::Lost
         }
         _ => Refusal::Other,
-    }
+    };
+    (refusal, format!("SQLSTATE {code}"))
 }
 
 /// What MySQL or MariaDB means, by the error's number.
 #[cfg(feature = "mysql")]
-pub(super) fn of_mysql(error: &dyn DatabaseError) -> Refusal {
+pub(super) fn of_mysql(error: &dyn DatabaseError) -> (Refusal, String) {
     let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>();
-    match error.map_or(0, sqlx::mysql::MySqlDatabaseError::number) {
+    let number = error.map_or(0, sqlx::mysql::MySqlDatabaseError::number);
+    let refusal = match number {
         1062 => Refusal::Duplicate,
-        // 3101: group replication; a Galera cluster says 1213
-        1213 | 1020 | 1637 | 3101 => Refusal::RolledBack,
+        // the last of them are of group replication and TiDB; a Galera cluster says 1213
+        1213 | 1020 | 3101 | 8002 | 8022 | 9007 => Refusal::RolledBack,
         1243 | 1615 => Refusal::Stale,
         1146 | 1049 => Refusal::NoTable,
         1054 | 1364 | 1366 | 1264 | 1406 | 1265 | 1292 => Refusal::OtherTable,
@@ -192,15 +194,16 @@ pub(super) fn of_mysql(error: &dyn DatabaseError) -> Refusal {
         // the server ends, the statement or its connection was killed, the commit failed, or a proxy lost its server
         0 | 1053 | 1105 | 1180 | 1317 | 1927 | 2006 | 2013 | 4031 => Refusal::Lost,
         _ => Refusal::Other,
-    }
+    };
+    (refusal, format!("error {number}"))
 }
 
 /// What SQLite means, by the result code, and by its words where the code is the general one.
 #[cfg(feature = "sqlite")]
-pub(super) fn of_sqlite(error: &dyn DatabaseError) -> Refusal {
+pub(super) fn of_sqlite(error: &dyn DatabaseError) -> (Refusal, String) {
     let code: i32 = error.code().and_then(|code| code.parse().ok()).unwrap_or_default();
     let says = |words: &str| error.message().contains(words);
-    match code & 0xff {
+    let refusal = match code & 0xff {
         1 if says("no such table") || says("unknown database") => Refusal::NoTable,
         1 if says("column") || says("ON CONFLICT") => Refusal::OtherTable,
         1 if says("already exists") => Refusal::Exists,
@@ -213,7 +216,8 @@ pub(super) fn of_sqlite(error: &dyn DatabaseError) -> Refusal {
         18 => Refusal::TooLarge,
         19 | 20 => Refusal::OtherTable,
         _ => Refusal::Other,
-    }
+    };
+    (refusal, format!("code {code}"))
 }
 
 /// An error of the driver's in words: its `Debug` may show more than those.

@@ -68,7 +68,7 @@ impl Db for MySql {
 
     run!(MySqlArguments);
 
-    fn refusal(error: &dyn DatabaseError) -> Refusal {
+    fn refusal(error: &dyn DatabaseError) -> (Refusal, String) {
         failure::of_mysql(error)
     }
 }

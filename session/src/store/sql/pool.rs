@@ -106,19 +106,10 @@ impl<D: Db> Own<D> {
     fn pop(&self, runtime: Option<Id>) -> Option<Idle<D>> {
         let mut idle = self.idle();
         // a connection is driven by the runtime that opened it, and is of no use to another one
-        let is_usable = |idle: &Idle<D>| {
-            (D::ANY_RUNTIME || idle.runtime == runtime)
-                && idle.used.elapsed() < LONGEST_IDLE
-                && idle.opened.elapsed() < LONGEST_LIFE
-        };
-        let found = idle.iter().rposition(is_usable);
-        match found {
-            Some(index) => Some(idle.swap_remove(index)),
-            None => {
-                idle.clear();
-                None
-            }
-        }
+        let is_usable = |idle: &Idle<D>| D::ANY_RUNTIME || idle.runtime == runtime;
+        idle.retain(|idle| idle.used.elapsed() < LONGEST_IDLE && idle.opened.elapsed() < LONGEST_LIFE);
+        let found = idle.iter().rposition(is_usable)?;
+        Some(idle.remove(found))
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Idle<D>>> {
@@ -151,9 +142,11 @@ impl<'a, D: Db> Lease<'a, D> {
             Some(Held::Own { pool, mut idle, .. }) => {
                 idle.used = Instant::now();
                 let mut all = pool.idle();
-                if all.len() < pool.most {
-                    all.push(idle);
+                if all.len() >= pool.most {
+                    // the one that was used longest ago, perhaps by a runtime that is gone
+                    all.remove(0);
                 }
+                all.push(idle);
             }
             Some(Held::App(connection)) => drop(connection),
             None => {}

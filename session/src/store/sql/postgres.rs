@@ -66,7 +66,7 @@ impl Db for Postgres {
 
     run!(PgArguments);
 
-    fn refusal(error: &dyn DatabaseError) -> Refusal {
+    fn refusal(error: &dyn DatabaseError) -> (Refusal, String) {
         failure::of_postgres(error)
     }
 }

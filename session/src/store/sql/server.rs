@@ -48,7 +48,8 @@ pub(super) trait Db: sqlx::Database + Sized {
         values: &'a [Value<'a>],
     ) -> BoxFuture<'a, Result<Answer, sqlx::Error>>;
 
-    fn refusal(error: &dyn DatabaseError) -> Refusal;
+    /// What an error means, and the code that people look it up by.
+    fn refusal(error: &dyn DatabaseError) -> (Refusal, String);
 }
 
 /// What a call may take, and what it is about.
@@ -184,12 +185,11 @@ impl<D: Db> Pool<D> {
                 Ok(answer)
             }
             Err(sqlx::Error::Database(error)) => {
-                let refusal = D::refusal(&*error);
+                let (refusal, code) = D::refusal(&*error);
                 // else it is of no use to the next one, and closed
                 if !matches!(refusal, Refusal::Lost | Refusal::ReadOnly | Refusal::Stale | Refusal::TooLarge) {
                     lease.give_back();
                 }
-                let code = error.code().unwrap_or_default().into_owned();
                 Err(Failed { why: Why::Refused(refusal, code), reused })
             }
             Err(error) => Err(unanswered(reused)(error)),

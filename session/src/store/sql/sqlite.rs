@@ -62,7 +62,7 @@ impl Db for Sqlite {
             loop {
                 match options.connect().await {
                     // a file becomes one with a log that others can write beside once, and nobody waits for that moment
-                    Err(sqlx::Error::Database(error)) if failure::of_sqlite(&*error) == Refusal::RolledBack => {
+                    Err(sqlx::Error::Database(error)) if failure::of_sqlite(&*error).0 == Refusal::RolledBack => {
                         tokio::time::sleep(Duration::from_millis(rand::random_range(1..20))).await;
                     }
                     ended => return ended,
@@ -73,7 +73,7 @@ impl Db for Sqlite {
 
     run!(SqliteArguments);
 
-    fn refusal(error: &dyn DatabaseError) -> Refusal {
+    fn refusal(error: &dyn DatabaseError) -> (Refusal, String) {
         failure::of_sqlite(error)
     }
 }

@@ -10,6 +10,9 @@ use super::{
 /// How many rows a sweep deletes in one statement, so that nobody waits long for it.
 pub(super) const BATCH: usize = 100;
 
+/// What the columns say where a connection commits nothing by itself.
+pub(super) const MANUAL: &str = "autocommit is off";
+
 /// What a statement would have done, if it is not known to have been done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -65,7 +68,7 @@ pub(super) struct Statements {
     pub(super) expired: Statement,
     /// Now, most; or now and [`BATCH`] keys, after [`expired`](Self::expired).
     pub(super) sweep: Statement,
-    /// Name, type, collation and part of the primary key, of each column.
+    /// Name, type, collation and part of the primary key, of each column, and [`MANUAL`] where that is so.
     pub(super) columns: Statement,
     /// Whether there is an index that begins with the expiry.
     pub(super) indexed: Statement,
@@ -112,7 +115,7 @@ impl Statements {
             delete: write(format!("DELETE FROM {t} WHERE id = $1")),
             expired: texts(1, format!("SELECT id FROM {t} WHERE expires <= $1 ORDER BY expires LIMIT $2")),
             sweep: write(sweep(database, &t)),
-            columns: texts(4, columns(database, &table)),
+            columns: texts(5, columns(database, &table)),
             indexed: texts(
                 1,
                 format!(
@@ -169,7 +172,7 @@ fn sweep(database: SqlDatabase, t: &str) -> String {
         // lock what lies behind the last of them, too, and in the other order
         SqlDatabase::MySql => {
             let keys: Vec<_> = (0..BATCH).map(|index| format!("${}", index + 2)).collect();
-            format!("DELETE FROM {t} WHERE expires <= $1 AND id IN ({})", keys.join(", "))
+            format!("DELETE {t} FROM {t} FORCE INDEX (PRIMARY) WHERE expires <= $1 AND id IN ({})", keys.join(", "))
         }
         SqlDatabase::Sqlite => {
             format!("DELETE FROM {t} WHERE id IN (SELECT id FROM {t} WHERE expires <= $1 ORDER BY expires LIMIT $2)")
@@ -182,17 +185,17 @@ fn columns(database: SqlDatabase, table: &Table) -> String {
     match database {
         // found as the statements find it, by the search path where no schema is named
         SqlDatabase::Postgres => format!(
-            "SELECT attname::text, format_type(atttypid, NULL)::text, ''::text, ''::text FROM pg_attribute \
+            "SELECT attname::text, format_type(atttypid, NULL)::text, ''::text, ''::text, ''::text FROM pg_attribute \
              WHERE attrelid = to_regclass('{}') AND attnum > 0 AND NOT attisdropped",
             table.quoted(database)
         ),
         SqlDatabase::MySql => format!(
-            "SELECT column_name, column_type, COALESCE(collation_name, ''), column_key FROM information_schema.columns \
+            "SELECT column_name, column_type, COALESCE(collation_name, ''), column_key, IF(@@autocommit, '', '{MANUAL}') FROM information_schema.columns \
              WHERE table_name = '{name}' AND table_schema = {}",
             table.schema().map_or("DATABASE()".to_owned(), |schema| format!("'{schema}'"))
         ),
         SqlDatabase::Sqlite => format!(
-            "SELECT name, lower(type), '', CASE pk WHEN 0 THEN '' ELSE 'PRI' END FROM pragma_table_info('{name}', '{}')",
+            "SELECT name, lower(type), '', CASE pk WHEN 0 THEN '' ELSE 'PRI' END, '' FROM pragma_table_info('{name}', '{}')",
             table.schema().unwrap_or("main")
         ),
     }
