@@ -30,7 +30,7 @@ mod redis;
 #[cfg(any(feature = "memory", feature = "filesystem"))]
 mod seldom;
 
-pub(crate) use self::build::{StoreKind, StoreSettings, Url};
+pub(crate) use self::build::{CacheSetting, StoreKind, StoreSettings, Url};
 #[cfg(feature = "cache-moka")]
 pub use self::cache::MokaCache;
 #[cfg(feature = "cache-opendal")]

@@ -49,6 +49,8 @@ impl SessionConfig {
                     .timeout(self.store_timeout)
                     .client_cache(self.store.redis_client_cache)?,
             )),
+            #[cfg(feature = "cache")]
+            StoreKind::Cache => super::cache::store(self),
             #[allow(unreachable_patterns, reason = "with all features on, every kind has its arm")]
             kind => Err(missing(kind)),
         }
@@ -65,6 +67,7 @@ pub(crate) struct StoreSettings {
     pub(crate) redis_port: u16,
     /// How many bytes of what it reads a worker keeps; 0 for nothing.
     pub(crate) redis_client_cache: usize,
+    pub(crate) cache: Option<CacheSetting>,
     pub(crate) file_dir: PathBuf,
     /// Over so many records, those that expire soonest are removed.
     pub(crate) file_threshold: Option<u64>,
@@ -92,6 +95,7 @@ impl Default for StoreSettings {
             redis_host: "127.0.0.1".to_owned(),
             redis_port: 6379,
             redis_client_cache: 0,
+            cache: None,
             file_dir: PathBuf::from("flask_session"),
             file_threshold: None,
             file_mode: 0o600,
@@ -106,6 +110,7 @@ pub(crate) enum StoreKind {
     Memory,
     Filesystem,
     Redis,
+    Cache,
 }
 
 impl StoreKind {
@@ -116,8 +121,18 @@ impl StoreKind {
             Self::Memory => Some(("memory", cfg!(feature = "memory"))),
             Self::Filesystem => Some(("filesystem", cfg!(feature = "filesystem"))),
             Self::Redis => Some(("redis", cfg!(feature = "redis"))),
+            Self::Cache => Some(("cache", cfg!(feature = "cache"))),
         }
     }
+}
+
+/// The cache that sessions are kept in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CacheSetting {
+    /// One in this process, of so many bytes.
+    Moka(usize),
+    /// One at a URL.
+    At(Url),
 }
 
 /// A URL that `Debug` shows without what may be secret in it: the user's part and the query.
