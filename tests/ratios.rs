@@ -55,7 +55,7 @@ async fn main() {
     }
     if is_wanted("postgres") || is_wanted("orm") {
         let server = PostgresServer::start();
-        let pool = pool_options().connect(&server.url()).await.unwrap();
+        let pool = pool_options::<sqlx::Postgres>().connect(&server.url()).await.unwrap();
         let hand = BySql::over(pool.clone(), SqlDatabase::Postgres).await;
         if is_wanted("postgres") {
             compare("postgres", &migrated(SqlStore::new(&server.url()).unwrap()).await, &hand, 100).await;
@@ -68,7 +68,7 @@ async fn main() {
     }
     if is_wanted("mariadb") {
         let server = MariaDbServer::start();
-        let pool = pool_options().connect(&server.url()).await.unwrap();
+        let pool = pool_options::<sqlx::MySql>().connect(&server.url()).await.unwrap();
         let ours = migrated(SqlStore::new(&server.url()).unwrap()).await;
         compare("mariadb", &ours, &BySql::over(pool, SqlDatabase::MySql).await, 100).await;
     }
@@ -76,7 +76,7 @@ async fn main() {
     if is_wanted("sqlite") {
         let file = folder.path().join("sessions.db");
         let ours = migrated(SqlStore::new(&format!("sqlite:///{}", file.display())).unwrap()).await;
-        let pool = pool_options().connect(&format!("sqlite://{}", file.display())).await.unwrap();
+        let pool = pool_options::<sqlx::Sqlite>().connect(&format!("sqlite://{}", file.display())).await.unwrap();
         compare("sqlite", &ours, &BySql::over(pool, SqlDatabase::Sqlite).await, 50).await;
     }
     if is_wanted("filesystem") {

@@ -40,7 +40,7 @@ mod seldom;
 )]
 mod sql;
 
-pub(crate) use self::build::{Servers, StoreKind, StoreSettings, Url};
+pub(crate) use self::build::{CacheSetting, Servers, StoreKind, StoreSettings, Url};
 #[cfg(feature = "cache-moka")]
 pub use self::cache::MokaCache;
 #[cfg(feature = "cache-opendal")]

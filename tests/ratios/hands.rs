@@ -280,31 +280,31 @@ impl Hand for ByFile {
     }
 }
 
-pub(crate) struct ByMoka(moka::future::Cache<String, Vec<u8>>);
+pub(crate) struct ByMoka(moka::sync::Cache<String, Vec<u8>>);
 
 impl Default for ByMoka {
     fn default() -> Self {
-        Self(moka::future::Cache::new(1000))
+        Self(moka::sync::Cache::new(1000))
     }
 }
 
 #[async_trait]
 impl Hand for ByMoka {
     async fn begin(&self, key: &str, bytes: &[u8], version: Version) {
-        self.0.insert(key.to_owned(), value(bytes, version)).await;
+        self.0.insert(key.to_owned(), value(bytes, version));
     }
 
     async fn read(&self, key: &str) -> Vec<u8> {
-        contents(self.0.get(key).await.unwrap())
+        contents(self.0.get(key).unwrap())
     }
 
     async fn write(&self, key: &str, bytes: &[u8], expected: Version, version: Version) -> bool {
         let new = value(bytes, version);
-        let swapped = self.0.entry_by_ref(key).and_compute_with(async |found| match found {
+        let swapped = self.0.entry_by_ref(key).and_compute_with(|found| match found {
             Some(found) if found.value().starts_with(expected.as_bytes()) => Op::Put(new),
             _ => Op::Nop,
         });
-        matches!(swapped.await, CompResult::ReplacedWith(_))
+        matches!(swapped, CompResult::ReplacedWith(_))
     }
 }
 

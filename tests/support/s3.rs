@@ -4,7 +4,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 use std::{
-    env, fs,
+    fs,
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -26,7 +26,7 @@ const ROOT: (&str, &str) = ("testtest", "testtest-secret");
 impl S3Server {
     /// Why no server can be started here, if so.
     pub fn missing() -> Option<&'static str> {
-        let found = Command::new(program()).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let found = Command::new("versitygw").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         (!found.is_ok_and(|status| status.success())).then_some("versitygw is not installed")
     }
 
@@ -36,7 +36,7 @@ impl S3Server {
         fs::create_dir(folder.path().join("sessions")).unwrap();
         loop {
             let port = free_port();
-            let mut process = Command::new(program())
+            let mut process = Command::new("versitygw")
                 .env("ROOT_ACCESS_KEY", ROOT.0)
                 .env("ROOT_SECRET_KEY", ROOT.1)
                 .args(["--port", &format!("127.0.0.1:{port}"), "posix"])
@@ -78,11 +78,7 @@ impl Drop for S3Server {
     }
 }
 
-/// The program that `tests/run` has built, or the one that is installed.
-fn program() -> String {
-    env::var("SESSION_TEST_S3").unwrap_or_else(|_| "versitygw".to_owned())
-}
-
+/// A port that nobody listens on; where another one is faster, the server ends, and starts at the next.
 fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }

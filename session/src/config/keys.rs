@@ -1,9 +1,12 @@
 //! The table of settings that the environment and serde sources share.
 
 use crate::{
-    config::{SameSite, Secret, SessionConfig, parse::Value},
+    config::{
+        SameSite, Secret, SessionConfig,
+        parse::{Raw, Value},
+    },
     error::ConfigError,
-    store::{Direction, Migration, Other, Servers, StoreKind, Url},
+    store::{CacheSetting, Direction, Migration, Other, Servers, StoreKind, Url},
 };
 
 /// A setting by its name in a source.
@@ -105,6 +108,11 @@ pub(super) const SETTINGS: &[Setting] = &[
         config.store.redis_client_cache = bytes.unwrap_or(0);
         Ok(())
     }),
+    Setting {
+        name: "SESSION_CACHE",
+        aliases: &["SESSION_CACHELIB"],
+        apply: |config, value| cache(value).map(|cache| config.store.cache = Some(cache)),
+    },
     setting("SESSION_FILE_DIR", |config, value| {
         let dir = value.text()?;
         if dir.trim().is_empty() || dir.contains('\0') {
@@ -127,7 +135,6 @@ pub(super) const SETTINGS: &[Setting] = &[
         config.store.memcached = Servers(servers.into());
         Ok(())
     }),
-    later("SESSION_CACHELIB"),
     later("SESSION_MONGODB"),
     later("SESSION_MONGODB_DB"),
     later("SESSION_MONGODB_COLLECT"),
@@ -193,8 +200,8 @@ fn store_kind(value: &Value<'_>) -> Result<StoreKind, ConfigError> {
         ("filesystem", Some(StoreKind::Filesystem)),
         ("redis", Some(StoreKind::Redis)),
         ("memcached", Some(StoreKind::Memcached)),
-        ("cache", None),
-        ("cachelib", None),
+        ("cache", Some(StoreKind::Cache)),
+        ("cachelib", Some(StoreKind::Cache)),
         ("mongodb", None),
         ("sql", Some(StoreKind::Sql)),
         ("sqlalchemy", Some(StoreKind::Sql)),
@@ -205,7 +212,7 @@ fn store_kind(value: &Value<'_>) -> Result<StoreKind, ConfigError> {
         ("firestore", None),
         ("dynamodb", None),
     ];
-    let accepted = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `sql` and `orm`";
+    let accepted = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `sql` and `orm`";
     let kind = value.choice(HERE, accepted)?;
     let kind = kind.ok_or_else(|| value.bad(format!("this version does not have that store yet; {accepted}")))?;
     built_in(kind).map_err(|why| value.bad(why))
@@ -235,4 +242,17 @@ fn migration(config: &mut SessionConfig, value: &Value<'_>, direction: Direction
     };
     config.store.migration = Some(Migration { direction, other });
     Ok(())
+}
+
+fn cache(value: &Value<'_>) -> Result<CacheSetting, ConfigError> {
+    let text = value.text()?;
+    if text.starts_with("s3://") {
+        return Ok(CacheSetting::At(Url(text.into())));
+    }
+    let Some(size) = text.strip_prefix("moka:") else {
+        return Err(
+            value.bad_secret("accepted are `moka:64MiB`, or another size, and a URL such as `s3://bucket/folder`")
+        );
+    };
+    Value { key: value.key, raw: &Raw::Text(size.to_owned()) }.bytes().map(CacheSetting::Moka)
 }

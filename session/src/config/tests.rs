@@ -69,6 +69,8 @@ fn cases() -> Vec<(&'static str, &'static str, Value, &'static str)> {
         ("SESSION_REDIS_HOST", "cache", json!("cache"), "redis_host: \"cache\""),
         ("SESSION_REDIS_PORT", "6380", json!(6380), "redis_port: 6380"),
         ("SESSION_REDIS_CLIENT_CACHE", "16MiB", json!(16_777_216), "redis_client_cache: 16777216"),
+        ("SESSION_CACHE", "moka:1MiB", json!("moka:1MiB"), "cache: Some(Moka(1048576))"),
+        ("SESSION_CACHELIB", "s3://b?a=pw", json!("s3://b?a=pw"), "cache: Some(At(s3://b?[redacted]))"),
         ("SESSION_FILE_DIR", "/tmp/s", json!("/tmp/s"), "file_dir: \"/tmp/s\""),
         ("SESSION_FILE_THRESHOLD", "500", json!(500), "file_threshold: Some(500)"),
         ("SESSION_FILE_MODE", "0o640", json!(0o640), "file_mode: 416"),
@@ -157,7 +159,7 @@ fn the_documented_defaults_are_the_defaults() {
 
 #[test]
 fn a_bad_value_is_told_with_its_key_and_what_is_accepted() {
-    let stores = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `sql` and `orm`";
+    let stores = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `sql` and `orm`";
     let limit = "accepted are 1 to 1000 sessions, over which the oldest is ended, and `refuse`, or both: `5 refuse`";
     let flag = "accepted are `true` and `false` (or `1 yes on` and `0 no off`)";
     let duration = "accepted are seconds such as `1800`, or `500ms`, `90s`, `30m`, `12h`, `31d`";

@@ -57,6 +57,8 @@ impl SessionConfig {
             StoreKind::Sql => Ok(Arc::new(self.sql_store()?)),
             #[cfg(feature = "orm")]
             StoreKind::Orm => Ok(Arc::new(self.orm_store()?)),
+            #[cfg(feature = "cache")]
+            StoreKind::Cache => super::cache::store(self),
             #[allow(unreachable_patterns, reason = "with all features on, every kind has its arm")]
             kind => Err(missing(kind)),
         }
@@ -117,6 +119,7 @@ pub(crate) struct StoreSettings {
     /// How many bytes of what it reads a worker keeps; 0 for nothing.
     pub(crate) redis_client_cache: usize,
     pub(crate) memcached: Servers,
+    pub(crate) cache: Option<CacheSetting>,
     pub(crate) file_dir: PathBuf,
     /// Over so many records, those that expire soonest are removed.
     pub(crate) file_threshold: Option<u64>,
@@ -153,6 +156,7 @@ impl Default for StoreSettings {
             redis_port: 6379,
             redis_client_cache: 0,
             memcached: Servers("127.0.0.1:11211".to_owned()),
+            cache: None,
             file_dir: PathBuf::from("flask_session"),
             file_threshold: None,
             file_mode: 0o600,
@@ -176,6 +180,7 @@ pub(crate) enum StoreKind {
     Memcached,
     Sql,
     Orm,
+    Cache,
 }
 
 impl StoreKind {
@@ -189,8 +194,18 @@ impl StoreKind {
             Self::Memcached => Some(("memcached", cfg!(feature = "memcached"))),
             Self::Sql => Some(("sql", cfg!(any(feature = "postgres", feature = "mysql", feature = "sqlite")))),
             Self::Orm => Some(("orm", cfg!(feature = "orm"))),
+            Self::Cache => Some(("cache", cfg!(feature = "cache"))),
         }
     }
+}
+
+/// The cache that sessions are kept in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CacheSetting {
+    /// One in this process, of so many bytes.
+    Moka(usize),
+    /// One at a URL.
+    At(Url),
 }
 
 /// A URL that `Debug` shows without what may be secret in it: the user's part and the query.

@@ -9,12 +9,14 @@ use crate::{
     store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version, async_trait},
 };
 
+mod build;
 mod layout;
 #[cfg(feature = "cache-moka")]
 mod moka;
 #[cfg(feature = "cache-opendal")]
 mod opendal;
 
+pub(crate) use self::build::store;
 #[cfg(feature = "cache-moka")]
 pub use self::moka::MokaCache;
 #[cfg(feature = "cache-opendal")]

@@ -250,8 +250,7 @@ impl OpendalCache {
 
     /// What the server can do, found out once.
     async fn abilities(&self) -> Result<Abilities, StoreError> {
-        let found_out = self.shared.abilities.get_or_try_init(|| self.in_time(Effect::Read, probe::probe(self)));
-        found_out.await.copied()
+        self.in_time(Effect::Read, self.shared.abilities.get_or_try_init(|| probe::probe(self))).await.copied()
     }
 
     async fn sweep_some(&self, limit: u64, has_ended: &HasEnded<'_>, abilities: Abilities) -> Result<u64, StoreError> {
@@ -260,14 +259,11 @@ impl OpendalCache {
         let lister = self.operator.lister_options("", options).await.map_err(|error| of(&error, Effect::Read))?;
         let listed: Vec<_> = lister.take(LOOKED_AT).try_collect().await.map_err(|error| of(&error, Effect::Read))?;
         let is_last = listed.len() < LOOKED_AT;
-        let mut removed = 0;
-        for some in listed.chunks(AT_ONCE) {
-            let left = usize::try_from(limit.saturating_sub(removed)).unwrap_or(usize::MAX);
-            if left == 0 {
-                return Ok(removed);
-            }
-            // so many at once as may be removed: a chunk that is cut short is looked at again
-            let some = some.get(..left.min(some.len())).unwrap_or(some);
+        let (mut removed, mut rest) = (0, listed.as_slice());
+        while !rest.is_empty() && removed < limit {
+            // no more at once than may be removed
+            let most = usize::try_from(limit - removed).unwrap_or(usize::MAX).min(AT_ONCE).min(rest.len());
+            let (some, more) = rest.split_at(most);
             let mut work = Vec::with_capacity(some.len());
             for entry in some {
                 work.push(self.sweep_one(entry.path(), has_ended, abilities));
@@ -275,8 +271,9 @@ impl OpendalCache {
             let swept = try_join_all(work).await?;
             removed += swept.into_iter().filter(|is_removed| *is_removed).count() as u64;
             *self.swept() = some.last().map(|entry| entry.path().to_owned());
+            rest = more;
         }
-        if is_last && removed < limit {
+        if is_last && rest.is_empty() {
             *self.swept() = None;
         }
         Ok(removed)

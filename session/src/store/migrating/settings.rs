@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     config::SessionConfig,
     error::ConfigError,
-    store::{MigratingStore, SessionStore, StoreKind, StoreSettings, Url},
+    store::{CacheSetting, MigratingStore, SessionStore, StoreKind, StoreSettings, Url},
 };
 
 /// From or to which other store sessions move.
@@ -46,6 +46,7 @@ const SCHEMES: &[(&str, StoreKind, fn(&mut StoreSettings, &str))] = &[
     ("redis://", StoreKind::Redis, at_redis),
     ("rediss://", StoreKind::Redis, at_redis),
     ("unix://", StoreKind::Redis, at_redis),
+    ("s3://", StoreKind::Cache, |settings, url| settings.cache = Some(CacheSetting::At(Url(url.to_owned())))),
     ("file://", StoreKind::Filesystem, |settings, url| {
         settings.file_dir = url.trim_start_matches("file://").into();
     }),
