@@ -1,4 +1,5 @@
-//! Sites that change their store under load, node after node, with nobody logged out: from files to Redis, and on.
+//! Sites that change their store under load, node after node, with nobody logged out: from files to PostgreSQL, to Redis,
+//! and to another Redis.
 //!
 //! Visitors keep counting, signing out and coming back while the two nodes of the site are replaced one after the other:
 //! by standbys, by nodes that migrate, and by nodes that know the new store alone. Each cookie is then held against what
@@ -17,7 +18,9 @@ use std::{
 };
 
 use actix_typed_session::{Session, SessionConfig, SessionError, SessionHandle, SessionMiddleware};
-use actix_typed_session_tests::support::{browser::Browser, redis::RedisServer, server::Server, trial::conclude};
+use actix_typed_session_tests::support::{
+    browser::Browser, postgres::PostgresServer, redis::RedisServer, server::Server, trial::conclude,
+};
 use actix_web::web::{Path, ServiceConfig, get};
 use futures_util::future::join_all;
 use libtest_mimic::{Arguments, Trial};
@@ -38,9 +41,21 @@ impl Place {
         Self { settings: vec![("SESSION_TYPE", "filesystem".to_owned()), ("SESSION_FILE_DIR", path)], url }
     }
 
+    fn postgres(server: &PostgresServer) -> Self {
+        let url = server.url();
+        Self { settings: vec![("SESSION_TYPE", "sql".to_owned()), ("SESSION_SQL", url.clone())], url }
+    }
+
     fn redis(server: &RedisServer) -> Self {
         let url = server.url();
         Self { settings: vec![("SESSION_TYPE", "redis".to_owned()), ("SESSION_REDIS", url.clone())], url }
+    }
+
+    fn config(&self) -> SessionConfig {
+        let settings = self.settings.iter().map(|(key, value)| (*key, value.as_str()));
+        // a machine under load is no reason to fail, and none to end another session of a user's
+        let more = [("SESSION_STORE_TIMEOUT", "10s"), ("SESSION_LIMIT_PER_OWNER", "100")];
+        SessionConfig::from_vars(settings.chain(more)).unwrap()
     }
 
     /// The same with another store beside it.
@@ -52,11 +67,13 @@ impl Place {
 }
 
 fn main() -> ExitCode {
-    let trials = vec![trial("migration_files_to_redis", RedisServer::missing(), || {
-        let (folder, one, other) = (TempDir::new().unwrap(), RedisServer::start(), RedisServer::start());
+    let missing = RedisServer::missing().or(PostgresServer::missing());
+    let trials = vec![trial("migration", missing, || {
+        let (folder, postgres) = (TempDir::new().unwrap(), PostgresServer::start());
+        let (one, other) = (RedisServer::start(), RedisServer::start());
         // a store that the site moves on to is a line
-        let places = vec![Place::files(&folder), Place::redis(&one), Place::redis(&other)];
-        (places, (folder, one, other))
+        let places = vec![Place::files(&folder), Place::postgres(&postgres), Place::redis(&one), Place::redis(&other)];
+        (places, (folder, postgres, one, other))
     })];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -87,6 +104,9 @@ fn sessions() -> usize {
 const AT_ONCE: usize = 6;
 
 async fn migrate(stores: &[Place]) {
+    for store in stores {
+        store.config().store().unwrap().migrate().await.unwrap();
+    }
     let began = Instant::now();
     let site = Arc::new(Site::new(&stores[0]));
     let visitors = join_all((0..sessions()).map(|number| Visitor::arrive(Arc::clone(&site), number))).await;
@@ -178,11 +198,7 @@ impl Site {
 }
 
 fn serve(store: &Place) -> Server {
-    let settings = store.settings.iter().map(|(key, value)| (*key, value.as_str()));
-    // a machine under load is no reason to fail, and none to end another session of a user's
-    let more = [("SESSION_STORE_TIMEOUT", "10s"), ("SESSION_LIMIT_PER_OWNER", "100")];
-    let config = SessionConfig::from_vars(settings.chain(more)).unwrap();
-    Server::start(SessionMiddleware::from_config(config).unwrap(), 1, routes)
+    Server::start(SessionMiddleware::from_config(store.config()).unwrap(), 1, routes)
 }
 
 /// A browser, and what it was told.

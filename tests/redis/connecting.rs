@@ -12,6 +12,7 @@ trials![
     many_calls_share_one_connection,
     each_worker_has_a_connection_of_its_own,
     a_store_outlives_the_runtime_that_opened_its_connection,
+    a_connection_whose_runtime_rests_keeps_nobody_waiting,
     user_and_password_sign_in,
     a_wrong_password_is_unavailable_and_never_shown,
     a_missing_password_is_unavailable,
@@ -84,6 +85,26 @@ async fn a_store_outlives_the_runtime_that_opened_its_connection() {
         });
         thread.join().unwrap();
     }
+}
+
+async fn a_connection_whose_runtime_rests_keeps_nobody_waiting() {
+    let server = RedisServer::start();
+    let store = std::sync::Arc::new(store(server.url()).timeout(Duration::from_millis(500)));
+    let opened = std::sync::Arc::clone(&store);
+    let (rests, resting) = tokio::sync::oneshot::channel();
+    let (over, is_over) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(assert_works(&*opened));
+        // the runtime is there, and nothing drives it
+        let _ = rests.send(());
+        let _ = is_over.recv();
+    });
+    resting.await.unwrap();
+    assert_eq!(store.ping().await.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    assert_works(&*store).await;
+    drop(over);
+    thread.join().unwrap();
 }
 
 async fn user_and_password_sign_in() {

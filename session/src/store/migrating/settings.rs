@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     config::SessionConfig,
     error::ConfigError,
-    store::{CacheSetting, MigratingStore, SessionStore, StoreKind, StoreSettings, Url},
+    store::{CacheSetting, MigratingStore, Servers, SessionStore, StoreKind, StoreSettings, Url},
 };
 
 /// From or to which other store sessions move.
@@ -47,6 +47,12 @@ const SCHEMES: &[(&str, StoreKind, fn(&mut StoreSettings, &str))] = &[
     ("rediss://", StoreKind::Redis, at_redis),
     ("unix://", StoreKind::Redis, at_redis),
     ("s3://", StoreKind::Cache, |settings, url| settings.cache = Some(CacheSetting::At(Url(url.to_owned())))),
+    ("memcached://", StoreKind::Memcached, |settings, url| settings.memcached = Servers(url.to_owned())),
+    ("postgresql", StoreKind::Sql, at_sql),
+    ("postgres", StoreKind::Sql, at_sql),
+    ("mysql", StoreKind::Sql, at_sql),
+    ("mariadb", StoreKind::Sql, at_sql),
+    ("sqlite", StoreKind::Sql, at_sql),
     ("file://", StoreKind::Filesystem, |settings, url| {
         settings.file_dir = url.trim_start_matches("file://").into();
     }),
@@ -54,6 +60,10 @@ const SCHEMES: &[(&str, StoreKind, fn(&mut StoreSettings, &str))] = &[
 
 fn at_redis(settings: &mut StoreSettings, url: &str) {
     settings.redis_url = Some(Url(url.to_owned()));
+}
+
+fn at_sql(settings: &mut StoreSettings, url: &str) {
+    settings.sql_url = Some(Url(url.to_owned()));
 }
 
 impl Other {

@@ -16,6 +16,7 @@ use tokio::net::UnixStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
+    runtime::{self, Handle},
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
@@ -46,6 +47,8 @@ pub(super) struct Connection {
 struct Live {
     pipe: Arc<Pipe>,
     driver: JoinHandle<()>,
+    /// Which runtime has the driver.
+    runtime: runtime::Id,
     /// What was read by this connection, where that is kept.
     cache: Option<Arc<Cache>>,
 }
@@ -116,7 +119,11 @@ impl Connection {
         let answer = live.pipe.send(command, deadline)?;
         *sent = true;
         let mut call = Call { connection: self, live: &live, silent_from, answered: false };
-        let answer = answered(answer).await;
+        let answer = match Handle::try_current() {
+            Ok(here) if here.id() == live.runtime => answered(answer).await,
+            // of another runtime nobody knows whether it runs at all, and with it the timer of all calls
+            _ => Box::pin(timeout_at(deadline, answered(answer))).await.unwrap_or(Err(Failure::TimedOut)),
+        };
         call.answered = !matches!(answer, Err(Failure::TimedOut));
         if let (Some(cache), Some(sent), Ok(_)) = (&live.cache, proof, &answer) {
             cache.answered(sent);
@@ -250,7 +257,8 @@ where
     let cache = caches.map(Caches::open);
     let pushed = cache.clone();
     let (pipe, driver) = Pipe::over(stream, move |push| pushed.iter().for_each(|cache| cache.pushed(&push)));
-    let mut live = Live { pipe, driver: tokio::spawn(driver), cache: None };
+    let driver = tokio::spawn(driver);
+    let mut live = Live { pipe, driver, runtime: Handle::current().id(), cache: None };
     match sign_in(&live.pipe, &address.login, caches.is_some(), deadline).await? {
         Ok(()) => live.cache = cache,
         Err(refusal) => caches.into_iter().for_each(|caches| caches.refused(&refusal)),
