@@ -72,6 +72,8 @@ fn main() {
         cleaning::two_cleanups_at_once_share_the_work,
         cleaning::a_cleanup_that_was_killed_is_finished_by_the_next,
         cleaning::what_can_not_be_read_is_1_and_keeps_nothing_else_from_being_deleted,
+        cleaning::a_walk_goes_on_where_many_sessions_live,
+        cleaning::on_a_terminal_a_bar_shows_how_far_it_is,
         telling::wrong_arguments_are_2,
         telling::help_and_version_are_0,
         telling::the_manual_page_and_completions_know_every_command,

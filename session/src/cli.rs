@@ -40,10 +40,13 @@ pub(crate) fn run() -> ExitCode {
     // what clap says ends the process by itself, with 2 where it is an error
     let Arguments { json, command } = Arguments::parse();
     let mut out = Out::new(json);
-    let done = dispatch(command, &mut out).and_then(|()| Ok(out.flush()?));
-    let Err(failure) = done else { return ExitCode::SUCCESS };
+    let done = dispatch(command, &mut out);
+    let Err(failure) = out.flush().map_err(Failure::from).and(done) else { return ExitCode::SUCCESS };
     if failure.is_nobody_reading() {
         return ExitCode::SUCCESS;
+    }
+    if let Failure::Told = failure {
+        return ExitCode::from(failure.code());
     }
     // where nothing can be written, the code tells
     let _ = if json {

@@ -52,7 +52,11 @@ pub(crate) async fn check_of_a_store_that_is_down_is_1_and_says_why(place: &Plac
     assert!(said.err.starts_with("typed-session: ") && said.err.contains(why), "{}", said.err);
     assert_eq!(said.err.lines().count(), 1, "{}", said.err);
     assert_eq!(said.err.matches("refused").count(), usize::from(place.kind == Kind::Redis), "{}", said.err);
+    if place.kind == Kind::Redis {
+        assert!(said.out.contains("SESSION_REDIS "), "what is set is told all the same: {}", said.out);
+    }
     let said = place.run_with(&["check", "--json"], &[more]);
+    assert_eq!(said.err, "");
     assert!(said.json()["error"].as_str().unwrap().contains(why));
 }
 

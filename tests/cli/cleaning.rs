@@ -1,6 +1,6 @@
 //! `cleanup`: expired sessions.
 
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use actix_typed_session::store::{FilesystemStore, Record, SessionStore};
 
@@ -100,4 +100,38 @@ pub(crate) async fn what_can_not_be_read_is_1_and_keeps_nothing_else_from_being_
     assert_eq!((said.code, &*said.out), (1, ""));
     assert!(said.err.contains("; 0 expired sessions are left"), "{}", said.err);
     assert_eq!(store.count_expired().await.unwrap(), Some(0));
+}
+
+pub(crate) async fn a_walk_goes_on_where_many_sessions_live(place: &Place) {
+    let store = FilesystemStore::new(place.path()).unwrap();
+    // in the last folder, behind more files than one call looks at
+    let last = fs::canonicalize(place.path()).unwrap().join("ff");
+    let mut index = 0;
+    while !fs::read_dir(&last).is_ok_and(|mut files| files.next().is_some()) {
+        index += 1;
+        let _ = store.create(&format!("session:{index}"), &Record::new("", Duration::from_millis(1))).await.unwrap();
+    }
+    for index in 1..index {
+        store.delete(&format!("session:{index}")).await.unwrap();
+    }
+    for index in 0..1100 {
+        let _ = store.create(&format!("session:live {index}"), &Record::new("bytes", MINUTE)).await.unwrap();
+    }
+    assert_eq!(store.delete_expired(1).await.unwrap(), 0, "a call's work is bounded");
+    assert_eq!(place.json(&["cleanup", "--batch", "1"])["deleted"], 1);
+    assert_live(&store).await;
+}
+
+pub(crate) async fn on_a_terminal_a_bar_shows_how_far_it_is(place: &Place) {
+    expired(place, 200).await;
+    let command = place.command(&[], &[]);
+    let program = command.get_program().to_str().unwrap();
+    let run = format!("{program} cleanup --batch 1");
+    let mut script = Command::new("script");
+    let output = script.args(["--quiet", "--return", "--command", &run, "/dev/null"]).envs(place.settings()).output();
+    let output = output.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said:?}");
+    assert!(said.contains(" of 200 deleted, "), "{said:?}");
+    assert!(said.contains("200 expired sessions deleted in "), "{said:?}");
 }

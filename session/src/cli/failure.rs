@@ -16,6 +16,8 @@ pub(super) enum Failure {
     Session(SessionError),
     /// Something else than the store failed, or is not there.
     Failed(Cow<'static, str>),
+    /// The output has said it already.
+    Told,
     /// The output can't be written.
     Output(io::Error),
 }
@@ -32,7 +34,7 @@ impl Failure {
     pub(super) fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Settings(_) => 2,
-            Self::Store(_) | Self::Session(_) | Self::Failed(_) | Self::Output(_) => 1,
+            Self::Store(_) | Self::Session(_) | Self::Failed(_) | Self::Told | Self::Output(_) => 1,
         }
     }
 
@@ -47,6 +49,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Usage(text) | Self::Failed(text) => f.write_str(text),
             Self::Settings(error) => error.fmt(f),
+            Self::Told => Ok(()),
             Self::Store(error) => chain(error, f),
             Self::Session(error) => chain(error, f),
             Self::Output(error) => write!(f, "can't write: {error}"),
