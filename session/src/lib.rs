@@ -49,6 +49,16 @@
 #![cfg_attr(not(feature = "redis"), doc = "[`RedisStore`]: #features")]
 #![cfg_attr(feature = "memcached", doc = "[`MemcachedStore`]: store::MemcachedStore")]
 #![cfg_attr(not(feature = "memcached"), doc = "[`MemcachedStore`]: #features")]
+#![cfg_attr(
+    any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "orm"),
+    doc = "[`SqlStore`]: store::SqlStore"
+)]
+#![cfg_attr(
+    not(any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "orm")),
+    doc = "[`SqlStore`]: #features"
+)]
+#![cfg_attr(feature = "orm", doc = "[`OrmStore`]: store::OrmStore")]
+#![cfg_attr(not(feature = "orm"), doc = "[`OrmStore`]: #features")]
 #![cfg_attr(feature = "testing", doc = "[`testing`]: mod@testing")]
 #![cfg_attr(not(feature = "testing"), doc = "[`testing`]: #features")]
 #![cfg_attr(docsrs, feature(doc_cfg))]

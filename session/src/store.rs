@@ -60,7 +60,7 @@ pub use self::null::NullStore;
 pub use self::orm::OrmStore;
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
-#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "orm"))]
 pub use self::sql::{SqlDatabase, SqlPool, SqlStore};
 
 /// A compare-and-swap map from short keys to bytes with an expiry: all that a backend has to be.

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use super::{backend::Backend, bad_server};
 
 /// What the server takes, less what the store keeps for all that goes around a record.
-const MAX_BYTES: usize = (1 << 20) - 4096;
+pub(crate) const MAX_BYTES: usize = (1 << 20) - 4096;
 
 /// One server for all that test over it, started when it is needed.
 pub(crate) type Server = Arc<OnceLock<Arc<MariaDbServer>>>;

@@ -1,6 +1,6 @@
 //! `orm_postgres`, `orm_mariadb`, `orm_sqlite`: `OrmStore` over a connection of SeaORM's, a table or a file a subject.
 
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use actix_typed_session::{
     Clock,
@@ -20,26 +20,24 @@ pub(crate) enum Orm {
 }
 
 impl Orm {
-    /// Where the database is, what is kept meanwhile, and how the same is reached at another port.
-    fn place(&self) -> (String, Arc<dyn std::any::Any + Send + Sync>, Option<Box<dyn Fn(u16) -> String + Send>>) {
+    /// Where the database is, and what is kept meanwhile.
+    fn place(&self) -> (String, Arc<dyn Any + Send + Sync>) {
         match self {
-            Self::Postgres(server) => {
-                let server = postgres::started(server);
-                let url = server.url();
-                let at = Arc::clone(&server);
-                (url, server, Some(Box::new(move |port| at.url_at(port))))
-            }
-            Self::MariaDb(server) => {
-                let server = mariadb::started(server);
-                let url = server.url();
-                let at = Arc::clone(&server);
-                (url, server, Some(Box::new(move |port| at.url_at(port))))
-            }
+            Self::Postgres(server) => (postgres::started(server).url(), postgres::started(server)),
+            Self::MariaDb(server) => (mariadb::started(server).url(), mariadb::started(server)),
             Self::Sqlite => {
                 let folder = tempfile::tempdir().unwrap();
-                let url = format!("sqlite://{}?mode=rwc", folder.path().join("app.db").display());
-                (url, Arc::new(folder), None)
+                (format!("sqlite://{}?mode=rwc", folder.path().join("app.db").display()), Arc::new(folder))
             }
+        }
+    }
+
+    /// The same, reached through another port.
+    fn url_at(&self, port: u16) -> String {
+        match self {
+            Self::Postgres(server) => postgres::started(server).url_at(port),
+            Self::MariaDb(server) => mariadb::started(server).url_at(port),
+            Self::Sqlite => panic!("a file has no port"),
         }
     }
 
@@ -62,7 +60,8 @@ impl Orm {
 
 async fn open(url: &str, table: &str, clock: &Clock) -> OrmStore {
     let mut options = ConnectOptions::new(url);
-    options.max_connections(4).min_connections(0).test_before_acquire(false).connect_lazy(true).sqlx_logging(false);
+    // a pool that outlives runtimes, as those of the races are, has to ask whether a connection does, too
+    options.max_connections(4).min_connections(0).test_before_acquire(true).connect_lazy(true).sqlx_logging(false);
     if url.starts_with("sqlite") {
         options.map_sqlx_sqlite_opts(|options| options.journal_mode(sqlx::sqlite::SqliteJournalMode::Wal));
     }
@@ -98,7 +97,7 @@ impl Backend for Orm {
 
     async fn subject(&self) -> Subject {
         let (clock, table, within) = (Clock::manual(), self.table(), Duration::from_millis(400));
-        let (url, guard, at) = self.place();
+        let (url, guard) = self.place();
         let patience = Duration::from_secs(10);
         let store = open(&url, &table, &clock).await.timeout(patience);
         store.migrate().await.unwrap();
@@ -106,7 +105,8 @@ impl Backend for Orm {
             .beside(open(&url, &table, &clock).await.timeout(patience))
             .clock(clock.clone())
             .failing("there is no table", open(&url, "nowhere", &clock).await.timeout(within), within);
-        if let (Some(port), Some(at)) = (self.port(), at) {
+        if let Some(port) = self.port() {
+            let at = |port| self.url_at(port);
             let mute = at(bad_server::mute_port(port, &["insert into", "update "]));
             let (closed, silent, ends) =
                 (at(bad_server::closed()), at(bad_server::silent()), at(bad_server::says(b"")));
@@ -119,6 +119,9 @@ impl Backend for Orm {
                     open(&mute, &table, &clock).await.timeout(within),
                     within,
                 );
+        }
+        if let Self::MariaDb(_) = self {
+            subject = subject.max_bytes(mariadb::MAX_BYTES);
         }
         subject.keeping(guard)
     }

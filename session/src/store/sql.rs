@@ -93,10 +93,11 @@ impl SqlStore {
     /// it is.
     ///
     /// A pool asks the server for a sign of life before it lends a connection, a second round trip an operation, unless it
-    /// is made with `test_before_acquire(false)`; it opens a connection again and again while the server refuses, until
-    /// the time is over. Its connections belong to the worker that opened them, so that a worker that is blocked holds up
-    /// others. [`new`](Self::new) has none of these costs. What the app's connections are set to is the app's business:
-    /// autocommit has to be on, and MySQL's `sql_mode` has to be strict.
+    /// is made with `test_before_acquire(false)`: then each connection that a restart of the server closed costs a write
+    /// that has to be settled. It tries to open a connection again and again while the server refuses, until the time is
+    /// over. Its connections belong to the worker that opened them, so that a worker that is blocked holds up others.
+    /// [`new`](Self::new) has none of these costs. What the app's connections are set to is the app's business, but that
+    /// autocommit has to be on.
     ///
     /// ```
     /// # #[cfg(feature = "postgres")]

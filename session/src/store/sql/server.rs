@@ -122,7 +122,7 @@ impl<D: Db> Pool<D> {
     /// Sends a statement, and sends it again only where it certainly did nothing: the database undid it, or did not know
     /// it, or it does nothing and its connection was lost since the last use.
     async fn attempts(&self, statement: &Statement, values: &[Value<'_>], call: Call<'_>) -> Result<Answer, Failure> {
-        let (mut retries, mut fresh) = (0, false);
+        let (mut retries, mut lost, mut fresh) = (0, 0, false);
         loop {
             let mut place = Place { server: self, table: call.table, effect: statement.effect, sent: false };
             let attempt = self.attempt(statement, values, fresh, &mut place.sent);
@@ -147,7 +147,10 @@ impl<D: Db> Pool<D> {
                     pause(retries, call.deadline).await
                 }
                 Why::Refused(Refusal::Stale, _) => !fresh,
-                _ => is_lost && reused && !fresh && statement.effect == Effect::Read,
+                _ => {
+                    lost += 1;
+                    is_lost && reused && statement.effect == Effect::Read && lost <= self.reused_at_most()
+                }
             };
             if again {
                 // on the connection that it met the others on, or on one that nobody used before
@@ -193,6 +196,15 @@ impl<D: Db> Pool<D> {
                 Err(Failed { why: Why::Refused(refusal, code), reused })
             }
             Err(error) => Err(unanswered(reused)(error)),
+        }
+    }
+
+    /// How many connections may turn out to be lost, one after the other, before one that is new.
+    fn reused_at_most(&self) -> u32 {
+        match self {
+            // the others are closed then
+            Self::Own(_) => 1,
+            Self::App { pool, .. } => pool.options().get_max_connections(),
         }
     }
 
