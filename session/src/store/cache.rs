@@ -250,6 +250,17 @@ impl<C: Cache> CacheStore<C> {
     async fn put(&self, key: &str, record: &Record, condition: Condition<'_>) -> Result<bool, StoreError> {
         self.cache.put(key, layout::write(record, self.clock.now()), record.expires_in, condition).await
     }
+
+    /// The answer, within the time that this store says it needs.
+    async fn in_time<T>(
+        &self,
+        late: StoreErrorKind,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let Some(time) = SessionStore::timeout(self) else { return work.await };
+        let silence = || StoreError::new(late, format!("the cache did not answer within {time:?}"));
+        tokio::time::timeout(time, work).await.unwrap_or_else(|_| Err(silence()))
+    }
 }
 
 impl CacheStore<()> {
@@ -266,49 +277,57 @@ impl<C: fmt::Debug> fmt::Debug for CacheStore<C> {
 #[async_trait]
 impl<C: Cache> SessionStore for CacheStore<C> {
     async fn load(&self, key: &str) -> Result<Option<Record>, StoreError> {
-        Ok(self.find(key).await?.and_then(live).map(|(record, _)| record))
+        let load = self.in_time(StoreErrorKind::Unavailable, self.find(key));
+        Ok(load.await?.and_then(live).map(|(record, _)| record))
     }
 
     async fn create(&self, key: &str, record: &Record) -> Result<Created, StoreError> {
-        for _ in 0..ROUNDS {
-            if self.put(key, record, Condition::Absent).await? {
-                return Ok(Created::Created);
-            }
-            match self.cache.get(key).await.map_err(not_written)? {
-                None => {}
-                Some(Cached { value, tag }) if layout::has_ended(&value, self.clock.now()) => {
-                    if self.put(key, record, Condition::At(&tag)).await? {
-                        return Ok(Created::Created);
-                    }
+        let create = async {
+            for _ in 0..ROUNDS {
+                if self.put(key, record, Condition::Absent).await? {
+                    return Ok(Created::Created);
                 }
-                Some(_) => return Ok(Created::Taken),
+                let Some(Cached { value, tag }) = self.cache.get(key).await.map_err(not_written)? else { continue };
+                if !layout::has_ended(&value, self.clock.now()) {
+                    return Ok(Created::Taken);
+                }
+                if self.put(key, record, Condition::At(&tag)).await? {
+                    return Ok(Created::Created);
+                }
             }
-        }
-        Err(busy())
+            Err(busy())
+        };
+        self.in_time(StoreErrorKind::OutcomeUnknown, create).await
     }
 
     async fn update(&self, key: &str, record: &Record, expected: &Version) -> Result<Updated, StoreError> {
-        for _ in 0..ROUNDS {
-            let Some((current, tag)) = self.find(key).await?.and_then(live) else { return Ok(Updated::Gone) };
-            if current.version != *expected {
-                return Ok(Updated::Conflict(current));
+        let update = async {
+            for _ in 0..ROUNDS {
+                let Some((current, tag)) = self.find(key).await?.and_then(live) else { return Ok(Updated::Gone) };
+                if current.version != *expected {
+                    return Ok(Updated::Conflict(current));
+                }
+                if self.put(key, record, Condition::At(&tag)).await? {
+                    return Ok(Updated::Done);
+                }
             }
-            if self.put(key, record, Condition::At(&tag)).await? {
-                return Ok(Updated::Done);
-            }
-        }
-        Err(busy())
+            Err(busy())
+        };
+        self.in_time(StoreErrorKind::OutcomeUnknown, update).await
     }
 
     async fn touch(&self, key: &str, expires_in: Duration) -> Result<bool, StoreError> {
-        for _ in 0..ROUNDS {
-            let Some((current, tag)) = self.find(key).await?.and_then(live) else { return Ok(false) };
-            let touched = Record { expires_in, ..current.clone() };
-            if current.expires_in >= expires_in || self.put(key, &touched, Condition::At(&tag)).await? {
-                return Ok(true);
+        let touch = async {
+            for _ in 0..ROUNDS {
+                let Some((current, tag)) = self.find(key).await?.and_then(live) else { return Ok(false) };
+                let touched = Record { expires_in, ..current.clone() };
+                if current.expires_in >= expires_in || self.put(key, &touched, Condition::At(&tag)).await? {
+                    return Ok(true);
+                }
             }
-        }
-        Err(busy())
+            Err(busy())
+        };
+        self.in_time(StoreErrorKind::OutcomeUnknown, touch).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
@@ -333,7 +352,7 @@ impl<C: Cache> SessionStore for CacheStore<C> {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        // most often it is one call, and never more than two that wait for a silent cache
+        // of two calls, where an operation takes more than one
         self.cache.timeout()?.checked_mul(2)
     }
 

@@ -51,8 +51,8 @@ struct Entry {
 /// What moka and this file keep beside a key and a value, about.
 const OVERHEAD: usize = 256;
 
-/// The longest lifetime that is told to moka, whose sums of times can't hold all that a duration can: 1000 years are far off.
-const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
+/// The longest lifetime that is told to moka, whose times in nanoseconds can't hold all that a duration can: 100 years.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 impl MokaCache {
     /// An empty cache of so many bytes of keys, values and bookkeeping (256 bytes a value). Its clones share their values.

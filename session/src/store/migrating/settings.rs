@@ -41,8 +41,10 @@ impl Direction {
     }
 }
 
-/// What a URL says about the store behind it, by how the URL begins.
-const SCHEMES: &[(&str, StoreKind, fn(&mut StoreSettings, &str))] = &[
+/// How a URL begins, the store that is behind it then, and how its settings take the URL.
+type Scheme = (&'static str, StoreKind, fn(&mut StoreSettings, &str));
+
+const SCHEMES: &[Scheme] = &[
     ("redis://", StoreKind::Redis, at_redis),
     ("rediss://", StoreKind::Redis, at_redis),
     ("unix://", StoreKind::Redis, at_redis),
@@ -111,8 +113,7 @@ impl Migration {
     }
 }
 
-#[allow(clippy::type_complexity, reason = "it is a row of the table")]
-fn scheme(url: &str) -> Option<&'static (&'static str, StoreKind, fn(&mut StoreSettings, &str))> {
+fn scheme(url: &str) -> Option<&'static Scheme> {
     SCHEMES.iter().find(|(scheme, ..)| url.starts_with(scheme))
 }
 
