@@ -64,6 +64,10 @@ impl Server {
             (Place::Unix(path.into()), login.map(query_login).transpose()?)
         } else {
             let rest = text.strip_prefix("memcached://").unwrap_or(text);
+            // another scheme would pass for a user
+            if rest.contains("://") {
+                return Err(refused("has a scheme other than `memcached://` and `unix://`"));
+            }
             let rest = rest.strip_suffix('/').unwrap_or(rest);
             let (login, host) = rest.rsplit_once('@').map_or((None, rest), |(login, host)| (Some(login), host));
             let (host, port) = host_and_port(host)?;
@@ -237,6 +241,8 @@ mod tests {
             "cache:1:2",
             "ca che",
             "redis://cache",
+            "redis://ann:hunter@cache",
+            "memcached://memcached://ann:hunter@cache",
             "[::1",
             "[x]",
             "[::1]2",
