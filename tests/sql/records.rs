@@ -138,11 +138,13 @@ async fn a_sweep_deletes_in_batches_and_no_more_than_it_may(database: &Database)
     let _ = store.create("live", &Record::new("live", 10 * MINUTE)).await.unwrap();
     assert_eq!(store.delete_expired(1000).await.unwrap(), 0);
     clock.advance(2 * MINUTE);
+    assert_eq!(store.count_expired().await.unwrap(), Some(250));
     assert_eq!(store.delete_expired(0).await.unwrap(), 0);
     assert_eq!(store.delete_expired(1).await.unwrap(), 1);
     assert_eq!(store.delete_expired(101).await.unwrap(), 101);
     assert_eq!(store.delete_expired(1000).await.unwrap(), 148);
     assert_eq!(store.delete_expired(1000).await.unwrap(), 0);
+    assert_eq!(store.count_expired().await.unwrap(), Some(0));
     assert!(database.holds(&table, "1 = 1").await);
     assert_eq!(store.load("live").await.unwrap().unwrap().bytes, "live");
 }

@@ -154,6 +154,7 @@ async fn many_may_make_the_table_at_once(database: &Database) {
 async fn the_statements_as_text_make_the_table(database: &Database) {
     let table = database.table();
     let text = SqlStore::ddl(database_of(database), &table, None).unwrap();
+    assert_eq!(database.store().table(&table).unwrap().migration(), Some(text.clone()));
     database.execute(&text).await;
     database.execute(&text).await;
     let store = database.store().table(&table).unwrap();

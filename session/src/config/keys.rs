@@ -193,27 +193,34 @@ fn of_a_later_store(_: &mut SessionConfig, _: &Value<'_>) -> Result<(), ConfigEr
     Ok(())
 }
 
+/// What names a store, and those that this version does not have yet.
+const STORES: &[(&str, Option<StoreKind>)] = &[
+    ("null", Some(StoreKind::Null)),
+    ("memory", Some(StoreKind::Memory)),
+    ("filesystem", Some(StoreKind::Filesystem)),
+    ("redis", Some(StoreKind::Redis)),
+    ("memcached", Some(StoreKind::Memcached)),
+    ("cache", Some(StoreKind::Cache)),
+    ("cachelib", Some(StoreKind::Cache)),
+    ("mongodb", None),
+    ("sql", Some(StoreKind::Sql)),
+    ("sqlalchemy", Some(StoreKind::Sql)),
+    ("orm", Some(StoreKind::Orm)),
+    ("peewee", Some(StoreKind::Orm)),
+    ("elasticsearch", None),
+    ("datastore", None),
+    ("firestore", None),
+    ("dynamodb", None),
+];
+
+/// Whether it names a store.
+pub(super) fn is_store(name: &str) -> bool {
+    STORES.iter().any(|(known, _)| *known == name)
+}
+
 fn store_kind(value: &Value<'_>) -> Result<StoreKind, ConfigError> {
-    const HERE: &[(&str, Option<StoreKind>)] = &[
-        ("null", Some(StoreKind::Null)),
-        ("memory", Some(StoreKind::Memory)),
-        ("filesystem", Some(StoreKind::Filesystem)),
-        ("redis", Some(StoreKind::Redis)),
-        ("memcached", Some(StoreKind::Memcached)),
-        ("cache", Some(StoreKind::Cache)),
-        ("cachelib", Some(StoreKind::Cache)),
-        ("mongodb", None),
-        ("sql", Some(StoreKind::Sql)),
-        ("sqlalchemy", Some(StoreKind::Sql)),
-        ("orm", Some(StoreKind::Orm)),
-        ("peewee", Some(StoreKind::Orm)),
-        ("elasticsearch", None),
-        ("datastore", None),
-        ("firestore", None),
-        ("dynamodb", None),
-    ];
     let accepted = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `sql` and `orm`";
-    let kind = value.choice(HERE, accepted)?;
+    let kind = value.choice(STORES, accepted)?;
     let kind = kind.ok_or_else(|| value.bad(format!("this version does not have that store yet; {accepted}")))?;
     built_in(kind).map_err(|why| value.bad(why))
 }

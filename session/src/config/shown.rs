@@ -3,7 +3,7 @@
 use crate::{
     config::{
         SessionConfig,
-        keys::SETTINGS,
+        keys::{SETTINGS, is_store},
         parse::{Raw, Value},
         sources::{known, stray},
     },
@@ -30,6 +30,7 @@ const PLAIN: &[&str] = &[
     "SESSION_REDIS_HOST",
     "SESSION_REDIS_PORT",
     "SESSION_REDIS_CLIENT_CACHE",
+    "SESSION_SQL_CONNECTIONS",
     "GCLOUD_APP_PROJECT_ID",
 ];
 const PLAIN_STARTS: &[&str] = &["SESSION_COOKIE_", "SESSION_CLEANUP_", "SESSION_FILE_"];
@@ -64,7 +65,7 @@ fn masked(name: &str, text: &str) -> String {
         || PLAIN_STARTS.iter().any(|start| name.starts_with(start))
         || PLAIN_ENDS.iter().any(|end| name.ends_with(end));
     match name {
-        _ if is_plain => text.escape_debug().to_string(),
+        _ if is_plain || is_store(text) => text.escape_debug().to_string(),
         "SESSION_MEMCACHED" => format!("{:?}", Servers(text.to_owned())).escape_debug().to_string(),
         _ => format!("{:?}", Url(text.to_owned())).escape_debug().to_string(),
     }
@@ -84,6 +85,12 @@ mod tests {
         let vars =
             [("SESSION_COOKIE_NAME", "sid"), ("SESSION_PERMANENT", "yes"), ("SESSION_ID_LENGTH", "32"), ("HOME", "/")];
         assert_eq!(shown(&vars), [("SESSION_COOKIE_NAME", "sid".to_owned())]);
+    }
+
+    #[test]
+    fn the_name_of_a_store_is_shown_wherever_it_stands() {
+        assert_eq!(masked("SESSION_MIGRATE_FROM", "filesystem"), "filesystem");
+        assert_eq!(masked("SESSION_MIGRATE_FROM", "redis://:hunter2@cache"), "redis://[redacted]@cache");
     }
 
     /// H8: whatever is set, and whatever it is set to.

@@ -232,6 +232,11 @@ impl SessionStore for MigratingStore {
         Ok(of_new.saturating_add(of_old))
     }
 
+    async fn count_expired(&self) -> Result<Option<u64>, StoreError> {
+        let (of_new, of_old) = (self.new.count_expired().await?, self.old.count_expired().await?);
+        Ok(of_new.zip(of_old).map(|(of_new, of_old)| of_new.saturating_add(of_old)))
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.new.ping().await?;
         self.old.ping().await
@@ -240,6 +245,12 @@ impl SessionStore for MigratingStore {
     async fn migrate(&self) -> Result<(), StoreError> {
         self.new.migrate().await?;
         self.old.migrate().await
+    }
+
+    /// What both do, the new store first.
+    fn migration(&self) -> Option<String> {
+        let all: Vec<_> = [self.new.migration(), self.old.migration()].into_iter().flatten().collect();
+        (!all.is_empty()).then(|| all.concat())
     }
 
     fn for_worker(&self) -> Option<Arc<dyn SessionStore>> {

@@ -193,12 +193,20 @@ impl SessionStore for OrmStore {
         self.0.delete_expired(limit).await
     }
 
+    async fn count_expired(&self) -> Result<Option<u64>, StoreError> {
+        self.0.count_expired().await
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.0.ping().await
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
         self.0.migrate().await
+    }
+
+    fn migration(&self) -> Option<String> {
+        self.0.migration()
     }
 
     fn for_worker(&self) -> Option<Arc<dyn SessionStore>> {

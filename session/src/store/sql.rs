@@ -234,7 +234,7 @@ impl SqlStore {
         if let Some(schema) = schema {
             table = table.within(schema, "SESSION_SQL_SCHEMA")?;
         }
-        Ok(statements::ddl(database, &table).join(";\n") + ";\n")
+        Ok(statements::text(database, &table))
     }
 
     /// Which database it is.
@@ -360,6 +360,13 @@ impl SessionStore for SqlStore {
         Ok(deleted)
     }
 
+    async fn count_expired(&self) -> Result<Option<u64>, StoreError> {
+        let now = [Value::Number(layout::moment(self.clock.now()))];
+        let answer = self.ask(&self.statements.count_expired, &now, self.deadline()).await?;
+        let count = answer.texts.first().and_then(|texts| texts.first()).and_then(|count| count.parse().ok());
+        count.map(Some).ok_or_else(|| nonsense(&self.server, Effect::Read))
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.check(self.deadline()).await?;
         Ok(())
@@ -367,6 +374,10 @@ impl SessionStore for SqlStore {
 
     async fn migrate(&self) -> Result<(), StoreError> {
         self.make_table().await
+    }
+
+    fn migration(&self) -> Option<String> {
+        Some(statements::text(self.statements.database, &self.statements.table))
     }
 
     fn for_worker(&self) -> Option<Arc<dyn SessionStore>> {

@@ -68,6 +68,8 @@ pub(super) struct Statements {
     pub(super) expired: Statement,
     /// Now, most; or now and [`BATCH`] keys, after [`expired`](Self::expired).
     pub(super) sweep: Statement,
+    /// Now: how many rows have expired.
+    pub(super) count_expired: Statement,
     /// Name, type, collation and part of the primary key, of each column, and [`MANUAL`] where that is so.
     pub(super) columns: Statement,
     /// Whether there is an index that begins with the expiry.
@@ -159,6 +161,11 @@ pub(super) fn ddl(database: SqlDatabase, table: &Table) -> Vec<String> {
             ),
         ],
     }
+}
+
+/// The same as one text.
+pub(super) fn text(database: SqlDatabase, table: &Table) -> String {
+    ddl(database, table).join(";\n") + ";\n"
 }
 
 /// Deletes what is expired, without waiting for rows that somebody else is at.
