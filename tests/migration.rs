@@ -22,7 +22,7 @@ use actix_typed_session_tests::support::{
     browser::Browser, postgres::PostgresServer, redis::RedisServer, server::Server, trial::conclude,
 };
 use actix_web::web::{Path, ServiceConfig, get};
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use libtest_mimic::{Arguments, Trial};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, RwLock};
@@ -109,7 +109,8 @@ async fn migrate(stores: &[Place]) {
     }
     let began = Instant::now();
     let site = Arc::new(Site::new(&stores[0]));
-    let visitors = join_all((0..sessions()).map(|number| Visitor::arrive(Arc::clone(&site), number))).await;
+    let arrivals = stream::iter(0..sessions()).map(|number| Visitor::arrive(Arc::clone(&site), number));
+    let visitors: Vec<_> = arrivals.buffered(AT_ONCE).collect().await;
     let visitors: Arc<Vec<Mutex<Visitor>>> = Arc::new(visitors.into_iter().map(Mutex::new).collect());
     let load: Vec<_> = (0..AT_ONCE).map(|walk| tokio::spawn(go_about(site.clone(), visitors.clone(), walk))).collect();
     for hop in stores.windows(2) {

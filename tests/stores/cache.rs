@@ -7,7 +7,7 @@ use std::{
 
 use actix_typed_session::{
     Clock,
-    store::{CacheStore, MokaCache, OpendalCache, Record, SessionStore, StoreErrorKind},
+    store::{Cache, CacheStore, MokaCache, OpendalCache, Record, SessionStore, StoreErrorKind},
     testing::conformance::Subject,
 };
 use actix_typed_session_tests::support::s3::S3Server;
@@ -85,8 +85,9 @@ impl Backend for S3 {
     }
 
     /// An update reads before it writes, so that S16's, which finds nothing, is not a write: its own trial sees to that.
+    /// What races over the store races as over the map, and over a server that writes to a disk it would take minutes.
     fn without(&self) -> &'static [&'static str] {
-        &["s16"]
+        &["s16", "race_a", "race_e", "race_n", "race_o", "race_s", "race_u", "race_w"]
     }
 
     fn race_rounds(&self) -> usize {
@@ -120,13 +121,13 @@ const ERROR: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r
 
 async fn unanswered() {
     let server = S3Server::start();
-    let within = Duration::from_millis(400);
     let url = format!("127.0.0.1:{}", server.port());
     // of the objects of sessions: the server is tried out before
     let mute = bad_server::mute(&url, &["put /sessions/mute/session"]);
-    let open = |port| CacheStore::new(OpendalCache::from_url(&S3Server::url("mute", port)).unwrap().timeout(within));
-    let (store, muted) = (open(server.port()), open(mute));
+    let open = |port| OpendalCache::from_url(&S3Server::url("mute", port)).unwrap().timeout(Duration::from_secs(20));
+    let (store, muted) = (CacheStore::new(open(server.port())), open(mute));
     muted.migrate().await.unwrap();
+    let muted = CacheStore::new(muted.timeout(Duration::from_millis(400)));
 
     let (first, next) = (Record::new("first", Duration::from_secs(60)), Record::new("next", Duration::from_secs(60)));
     let error = muted.create("session:1", &first).await.unwrap_err();

@@ -214,6 +214,7 @@ const STORES: &[(&str, Option<StoreKind>)] = &[
 ];
 
 /// Whether it names a store.
+#[cfg(feature = "cli")]
 pub(super) fn is_store(name: &str) -> bool {
     STORES.iter().any(|(known, _)| *known == name)
 }

@@ -117,6 +117,13 @@ impl Statements {
             delete: write(format!("DELETE FROM {t} WHERE id = $1")),
             expired: texts(1, format!("SELECT id FROM {t} WHERE expires <= $1 ORDER BY expires LIMIT $2")),
             sweep: write(sweep(database, &t)),
+            count_expired: texts(
+                1,
+                match database {
+                    SqlDatabase::MySql => format!("SELECT CAST(COUNT(*) AS CHAR) FROM {t} WHERE expires <= $1"),
+                    _ => format!("SELECT CAST(COUNT(*) AS TEXT) FROM {t} WHERE expires <= $1"),
+                },
+            ),
             columns: texts(5, columns(database, &table)),
             indexed: texts(
                 1,

@@ -152,6 +152,21 @@ async fn a_copy_on_its_way_does_not_revive_what_was_deleted() {
     assert_eq!(pair.store.create(KEY, &Record::new("new", HOUR)).await.unwrap(), Created::Created);
 }
 
+/// As when it evicts, or loses in a crash what it has acknowledged.
+#[tokio::test]
+async fn what_was_told_to_be_gone_stays_gone_when_the_old_store_forgets_that_it_moved() {
+    let (pair, _) = Pair::with_record().await;
+    let gate = pair.new_faults.hold(Operation::Update);
+    let store = pair.store.clone();
+    let load = tokio::spawn(async move { store.load(KEY).await.unwrap() });
+    gate.arrived(1).await;
+    pair.old.delete(KEY).await.unwrap();
+    assert_eq!(pair.standby.load(KEY).await.unwrap(), None);
+    gate.open();
+    assert_eq!(load.await.unwrap(), None);
+    assert_eq!(pair.store.load(KEY).await.unwrap(), None);
+}
+
 #[tokio::test]
 async fn a_move_that_fails_anywhere_is_an_error_and_is_gone_on_with() {
     for fault in [Fault::Unavailable, Fault::LostAnswer, Fault::Garbage] {
