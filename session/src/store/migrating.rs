@@ -12,7 +12,7 @@ use crate::store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Up
 mod find;
 mod marker;
 mod settings;
-#[cfg(test)]
+#[cfg(all(test, feature = "testing"))]
 mod tests;
 
 /// Two stores as one, while sessions move from the old one to the new one and nobody is logged out.
