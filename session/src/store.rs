@@ -33,6 +33,10 @@ mod seldom;
     not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
     allow(dead_code, unreachable_code, unused, reason = "without a database there is nothing to do")
 )]
+#[cfg_attr(
+    not(all(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "orm")),
+    allow(dead_code, reason = "each database and each store uses a part of it")
+)]
 mod sql;
 
 pub(crate) use self::build::{StoreKind, StoreSettings, Url};
