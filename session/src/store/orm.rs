@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use sea_orm::{DatabaseConnection, DatabaseConnectionType};
+use sea_orm::DatabaseConnection;
 
 pub use self::entity::{ActiveModel, Column, Entity, Model, PrimaryKey, Relation};
 use super::sql::{SqlPool, SqlStore};
@@ -226,13 +226,15 @@ impl SessionStore for OrmStore {
 fn pool(connection: &DatabaseConnection) -> Result<SqlPool, ConfigError> {
     match &connection.inner {
         #[cfg(feature = "postgres")]
-        DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
+        sea_orm::DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
             Ok(connection.get_postgres_connection_pool().clone().into())
         }
         #[cfg(feature = "mysql")]
-        DatabaseConnectionType::SqlxMySqlPoolConnection(_) => Ok(connection.get_mysql_connection_pool().clone().into()),
+        sea_orm::DatabaseConnectionType::SqlxMySqlPoolConnection(_) => {
+            Ok(connection.get_mysql_connection_pool().clone().into())
+        }
         #[cfg(feature = "sqlite")]
-        DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
+        sea_orm::DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {
             Ok(connection.get_sqlite_connection_pool().clone().into())
         }
         _ => Err(ConfigError::new(

@@ -43,7 +43,7 @@ pub enum SqlPool {
 impl fmt::Debug for SqlPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // what the driver would show holds the user's name
-        f.write_str(match self {
+        f.write_str(match *self {
             #[cfg(feature = "postgres")]
             Self::Postgres(_) => "Postgres(..)",
             #[cfg(feature = "mysql")]
