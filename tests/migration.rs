@@ -89,7 +89,7 @@ fn trial<K>(
         runtime.block_on(migrate(&places));
         runtime.shutdown_background();
     };
-    Trial::ignorable_test(format!("{name}::nobody_is_logged_out"), move || {
+    Trial::ignorable_test([name, "nobody_is_logged_out"].join("::"), move || {
         conclude(name, missing.map(str::to_owned), run)
     })
 }

@@ -53,8 +53,12 @@ fn a_store_that_is_done_can_be_chosen_and_one_that_is_planned_can_not() {
     assert_eq!(rows.len(), 14, "the head and the stores");
     for row in rows.iter().skip(1) {
         let [_, name, _, state, ..] = row.as_slice() else { continue };
-        let settings =
-            [("SESSION_TYPE", name.trim_matches('`')), ("SESSION_FILE_DIR", folder.path().to_str().expect("UTF-8"))];
+        let settings = [
+            ("SESSION_TYPE", name.trim_matches('`')),
+            ("SESSION_FILE_DIR", folder.path().to_str().expect("UTF-8")),
+            ("SESSION_CACHE", "moka:1MiB"),
+            ("SESSION_SQL", "sqlite:///sessions.db"),
+        ];
         let built = SessionConfig::from_vars(settings).and_then(|config| config.store());
         assert_eq!(built.is_ok(), *state == "done", "{name} is {state}");
     }
