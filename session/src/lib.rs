@@ -47,6 +47,8 @@
 #![cfg_attr(not(feature = "filesystem"), doc = "[`FilesystemStore`]: #features")]
 #![cfg_attr(feature = "redis", doc = "[`RedisStore`]: store::RedisStore")]
 #![cfg_attr(not(feature = "redis"), doc = "[`RedisStore`]: #features")]
+#![cfg_attr(feature = "cache", doc = "[`CacheStore`]: store::CacheStore")]
+#![cfg_attr(not(feature = "cache"), doc = "[`CacheStore`]: #features")]
 #![cfg_attr(feature = "memcached", doc = "[`MemcachedStore`]: store::MemcachedStore")]
 #![cfg_attr(not(feature = "memcached"), doc = "[`MemcachedStore`]: #features")]
 #![cfg_attr(

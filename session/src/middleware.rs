@@ -188,7 +188,7 @@ impl SessionMiddleware {
     /// after each. It ends when what comes back is dropped or [stopped](Sweeper::stop).
     ///
     /// For stores that don't expire records by themselves, which say so; with others it does nothing. Records are deleted a
-    /// thousand at a time until there are none, and what fails is told in the log and tried again the next time. Several
+    /// thousand at a time until a call to the store finds none, and what fails is told in the log and tried again the next time. Several
     /// servers may do it at once. A period is a second at least.
     ///
     /// # Panics

@@ -25,7 +25,12 @@ pub(super) async fn cleanup(
     is_terminal: bool,
     out: &mut Out,
 ) -> Result<(), Failure> {
-    let counted = store.count_expired().await?;
+    let counted = match store.count_expired().await {
+        Ok(counted) => counted,
+        Err(error) if dry_run => return Err(error.into()),
+        // a great many may take longer to count than the store has time, and are deleted in batches
+        Err(_) => None,
+    };
     if dry_run {
         let Some(expired) = counted else {
             return Err(Failure::usage(format!("the store `{}` can't count expired sessions", store.name())));
@@ -76,8 +81,15 @@ async fn sweep(
                 failed.get_or_insert(error);
             }
         }
-        if failures >= FAILURES_MAX || left.is_none() && idle >= IDLE_MAX_UNCOUNTED {
+        if failures >= FAILURES_MAX {
             break;
+        }
+        if left.is_none() && idle >= IDLE_MAX_UNCOUNTED {
+            // what were too many to be counted may be few by now
+            left = store.count_expired().await?;
+            if left.is_none() {
+                break;
+            }
         }
         if idle >= IDLE_MAX {
             // somebody else may have been here
@@ -148,4 +160,73 @@ fn bar(counted: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(counted, ProgressDrawTarget::stderr());
     bar.set_style(style);
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::{
+        sync::atomic::{AtomicU64, Ordering},
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::store::{Created, Record, StoreErrorKind, Updated, Version, async_trait};
+
+    /// A store of so many expired records, which counts no more than a thousand in its time.
+    struct Large(AtomicU64);
+
+    #[async_trait]
+    impl SessionStore for Large {
+        async fn load(&self, _: &str) -> Result<Option<Record>, StoreError> {
+            Ok(None)
+        }
+
+        async fn create(&self, _: &str, _: &Record) -> Result<Created, StoreError> {
+            Ok(Created::Created)
+        }
+
+        async fn update(&self, _: &str, _: &Record, _: &Version) -> Result<Updated, StoreError> {
+            Ok(Updated::Gone)
+        }
+
+        async fn touch(&self, _: &str, _: Duration) -> Result<bool, StoreError> {
+            Ok(false)
+        }
+
+        async fn delete(&self, _: &str) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+            let left = self.0.load(Ordering::Relaxed);
+            self.0.store(left.saturating_sub(limit), Ordering::Relaxed);
+            Ok(left.min(limit))
+        }
+
+        async fn count_expired(&self) -> Result<Option<u64>, StoreError> {
+            match self.0.load(Ordering::Relaxed) {
+                left @ 0..=1000 => Ok(Some(left)),
+                _ => Err(StoreError::new(StoreErrorKind::Unavailable, "it did not answer within 2s")),
+            }
+        }
+
+        async fn ping(&self) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn name(&self) -> &'static str {
+            "large"
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_much_to_be_counted_in_time_is_deleted_all_the_same() {
+        let store = Large(AtomicU64::new(5_000));
+        let mut out = Out::new(true);
+        assert!(cleanup(&store, 100, true, false, &mut out).await.is_err(), "a dry run has nothing to say");
+        assert!(cleanup(&store, 100, false, false, &mut out).await.is_ok());
+        assert_eq!(store.0.into_inner(), 0);
+    }
 }

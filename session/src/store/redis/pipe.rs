@@ -51,6 +51,15 @@ struct Inner {
     lost: Option<RedisError>,
 }
 
+impl Inner {
+    /// Whether there is nothing to do for a driver whose timer is set to `due`, and who can't send if it is `blocked`.
+    ///
+    /// A call that came from another thread since the timer was set found no one resting to wake, and may end earlier.
+    fn lets_rest(&self, blocked: bool, due: Option<Instant>) -> bool {
+        (blocked || self.unsent.is_empty()) && self.due == due
+    }
+}
+
 struct Waiting {
     /// None for who was told that it takes too long; the answer may come all the same.
     answer: Option<oneshot::Sender<Result<Value, Failure>>>,
@@ -163,9 +172,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: FnMut(Value) + Unpin> Future for Driv
             if let Poll::Ready(Err(error)) = this.read(cx) {
                 break error;
             }
-            this.time(cx);
+            let due = this.time(cx);
             let mut inner = this.pipe.inner();
-            if blocked || inner.unsent.is_empty() {
+            if inner.lets_rest(blocked, due) {
                 inner.resting = Some(cx.waker().clone());
                 return Poll::Pending;
             }
@@ -224,16 +233,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin, P: FnMut(Value)> Driver<S, P> {
         }
     }
 
-    /// Waits for the earliest deadline.
-    fn time(&mut self, cx: &mut Context<'_>) {
+    /// Waits for the earliest deadline, and says which that is.
+    fn time(&mut self, cx: &mut Context<'_>) -> Option<Instant> {
         loop {
-            let Some(due) = self.pipe.inner().due else { return };
+            let due = self.pipe.inner().due?;
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
             if timer.deadline() != due {
                 timer.as_mut().reset(due);
             }
             if timer.as_mut().poll(cx).is_pending() {
-                return;
+                return Some(due);
             }
             self.pipe.expire(due);
         }
@@ -280,7 +289,7 @@ mod tests {
 
     /// What the server reads, of which this is to be the beginning.
     async fn reads(server: &mut DuplexStream, commands: &[Cmd]) {
-        let expected: Vec<_> = commands.iter().flat_map(Cmd::get_packed_command).collect();
+        let expected = commands.iter().map(Cmd::get_packed_command).collect::<Vec<_>>().concat();
         let mut read = vec![0; expected.len()];
         server.read_exact(&mut read).await.unwrap();
         assert_eq!(String::from_utf8(read).unwrap(), String::from_utf8(expected).unwrap());
@@ -359,6 +368,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_driver_does_not_rest_over_a_deadline_that_came_since_its_timer_was_set() {
+        let (pipe, _server, ..) = pipe(1);
+        let (early, late) = (soon(), soon() + Duration::from_secs(1));
+        let lets_rest = |blocked, due| pipe.inner().lets_rest(blocked, due);
+        assert!(lets_rest(false, None));
+        // the driver has not run since
+        let _late = pipe.send(&get("a"), late).unwrap();
+        assert!(!lets_rest(true, None));
+        assert!(!lets_rest(false, Some(late)), "there is something to send");
+        assert!(lets_rest(true, Some(late)));
+        let _early = pipe.send(&get("b"), early).unwrap();
+        assert!(!lets_rest(true, Some(late)));
+        assert!(lets_rest(true, Some(early)));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn time_runs_anew_for_who_comes_after_a_rest() {
         let (pipe, mut server, ..) = pipe(1024);
         for _ in 0..3 {
@@ -416,7 +441,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_server_that_does_not_read_does_not_fill_the_memory() {
         let (pipe, mut server, ..) = pipe(1 << 20);
-        let large = redis::cmd("SET").arg("k").arg(vec![0; MAX_UNSENT / 2]).take();
+        let large = redis::cmd("SET").arg("k").arg(vec![0_u8; MAX_UNSENT / 2]).take();
         let mut sent = Vec::new();
         while let Ok(answer) = pipe.send(&large, soon()) {
             sent.push(answer);
