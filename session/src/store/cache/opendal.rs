@@ -7,9 +7,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, future::try_join_all};
+use futures_util::{StreamExt, TryStreamExt, future::join_all};
 use opendal::{Capability, ErrorKind, Operator, options};
-use tokio::{sync::OnceCell, time::timeout};
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, timeout},
+};
 
 use self::failure::{Effect, is_lost_race, of};
 use super::{Cache, Cached, Condition, HasEnded, Tag};
@@ -259,8 +262,10 @@ impl OpendalCache {
         let lister = self.operator.lister_options("", options).await.map_err(|error| of(&error, Effect::Read))?;
         let listed: Vec<_> = lister.take(LOOKED_AT).try_collect().await.map_err(|error| of(&error, Effect::Read))?;
         let is_last = listed.len() < LOOKED_AT;
-        let (mut removed, mut rest) = (0, listed.as_slice());
-        while !rest.is_empty() && removed < limit {
+        let (mut removed, mut rest, mut trouble) = (0, listed.as_slice(), None);
+        // what was removed is to be counted: the rest has its turn in the next call
+        let enough = Instant::now() + self.timeout / 2;
+        while !rest.is_empty() && removed < limit && Instant::now() < enough {
             // no more at once than may be removed
             let most = usize::try_from(limit - removed).unwrap_or(usize::MAX).min(AT_ONCE).min(rest.len());
             let (some, more) = rest.split_at(most);
@@ -268,15 +273,23 @@ impl OpendalCache {
             for entry in some {
                 work.push(self.sweep_one(entry.path(), has_ended, abilities));
             }
-            let swept = try_join_all(work).await?;
-            removed += swept.into_iter().filter(|is_removed| *is_removed).count() as u64;
+            // one that can't be read must not keep those behind it
+            for swept in join_all(work).await {
+                match swept {
+                    Ok(is_removed) => removed += u64::from(is_removed),
+                    Err(error) => _ = trouble.get_or_insert(error),
+                }
+            }
             *self.swept() = some.last().map(|entry| entry.path().to_owned());
             rest = more;
         }
         if is_last && rest.is_empty() {
             *self.swept() = None;
         }
-        Ok(removed)
+        match trouble {
+            Some(error) if removed == 0 => Err(error),
+            _ => Ok(removed),
+        }
     }
 
     async fn sweep_one(&self, path: &str, has_ended: &HasEnded<'_>, abilities: Abilities) -> Result<bool, StoreError> {

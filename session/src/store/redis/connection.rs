@@ -137,7 +137,7 @@ impl Connection {
     fn live(&self) -> Option<Arc<Live>> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         // the driver ends when the server closes the connection, so that no command is sent to find that out
-        live.as_ref().filter(|live| !live.driver.is_finished()).cloned()
+        live.as_ref().filter(|live| !live.driver.is_finished() && !live.pipe.is_silent()).cloned()
     }
 
     fn cache(&self) -> Option<Arc<Cache>> {

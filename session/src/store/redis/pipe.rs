@@ -5,7 +5,10 @@ use std::{
     future::Future,
     io, mem,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker, ready},
 };
 
@@ -32,6 +35,7 @@ const KEPT: usize = 256 * 1024;
 /// what is sent next, an answer goes straight to who waits for it, and all calls share one timer.
 pub(super) struct Pipe {
     inner: Mutex<Inner>,
+    is_silent: AtomicBool,
 }
 
 /// What comes of a command.
@@ -69,7 +73,7 @@ struct Waiting {
 impl Pipe {
     /// A pipe over a stream. Nothing goes through it unless the [`Driver`] is polled, which takes the server's pushes too.
     pub(super) fn over<S, P>(stream: S, pushed: P) -> (Arc<Self>, Driver<S, P>) {
-        let pipe = Arc::new(Self { inner: Mutex::default() });
+        let pipe = Arc::new(Self { inner: Mutex::default(), is_silent: AtomicBool::new(false) });
         let driver = Driver {
             pipe: Arc::clone(&pipe),
             stream,
@@ -107,6 +111,11 @@ impl Pipe {
         Ok(receiver)
     }
 
+    /// Whether a command got no answer in its time, though nobody waited for it that long.
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_silent.load(Ordering::Relaxed)
+    }
+
     /// Hands an answer to who has waited longest.
     fn answer(&self, value: Value) -> RedisResult<()> {
         let Some(waiting) = self.inner().waiting.pop_front() else {
@@ -117,11 +126,14 @@ impl Pipe {
         Ok(())
     }
 
-    /// Tells those who waited too long.
+    /// Tells those who waited too long. Of one who has gone before, nobody else notes that no answer came.
     fn expire(&self, now: Instant) {
         let mut inner = self.inner();
-        for waiting in inner.waiting.iter_mut().filter(|waiting| waiting.deadline <= now) {
-            _ = waiting.answer.take().map(|answer| answer.send(Err(Failure::TimedOut)));
+        let expired = inner.waiting.iter_mut().filter(|waiting| waiting.deadline <= now);
+        for answer in expired.filter_map(|waiting| waiting.answer.take()) {
+            if answer.send(Err(Failure::TimedOut)).is_err() {
+                self.is_silent.store(true, Ordering::Relaxed);
+            }
         }
         inner.due = inner.waiting.iter().filter(|waiting| waiting.answer.is_some()).map(|each| each.deadline).min();
     }
@@ -353,6 +365,18 @@ mod tests {
         assert_eq!(began.elapsed().as_millis() / 10, 200);
         server.write_all(b"$1\r\na\r\n$1\r\nb\r\n").await.unwrap();
         assert_eq!(outcome(second).await, Ok(string("b")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_without_an_answer_shows_though_everybody_gave_up_before() {
+        let (pipe, mut server, ..) = pipe(1024);
+        drop(pipe.send(&get("a"), soon()).unwrap());
+        server.write_all(b"$1\r\na\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(!pipe.is_silent(), "it was answered");
+        drop(pipe.send(&get("b"), soon()).unwrap());
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(pipe.is_silent());
     }
 
     #[tokio::test(start_paused = true)]
