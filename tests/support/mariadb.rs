@@ -13,7 +13,7 @@ use std::{
 use sqlx::{Connection, MySqlConnection};
 use tempfile::TempDir;
 
-use super::process::{command_as, free_port, signal, wait_until_up};
+use super::process::{command_as, free_port, hold, release, wait_until_up};
 
 /// The user that a server runs as where the test is root's.
 const USER: &str = "mysql";
@@ -117,12 +117,12 @@ impl MariaDbServer {
 
     /// Holds it still: connections are accepted by the system, and nothing is answered.
     pub fn pause(&self) {
-        signal(self.process.as_ref().expect("a server that runs"), "-STOP");
+        hold(self.process.as_ref().expect("a server that runs").id());
     }
 
     /// Lets it go on after [`pause`](Self::pause).
     pub fn resume(&self) {
-        signal(self.process.as_ref().expect("a server that runs"), "-CONT");
+        release(self.process.as_ref().expect("a server that runs").id());
     }
 
     fn try_start(&mut self) -> bool {

@@ -16,7 +16,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::process::free_port;
+use super::process::{free_port, hold, release};
 
 /// A server on a free port with its socket in a folder of its own; killed when dropped. It keeps nothing on the disk.
 pub struct MemcachedServer {
@@ -111,22 +111,12 @@ impl MemcachedServer {
 
     /// Holds it still: connections are accepted by the system, and nothing is answered.
     pub fn pause(&self) {
-        self.signal("-STOP");
-        // its threads stop one after the other
-        let id = self.process.as_ref().expect("a server that runs").id();
-        while !all_stopped(id) {
-            sleep(Duration::from_millis(1));
-        }
+        hold(self.process.as_ref().expect("a server that runs").id());
     }
 
     /// Lets it go on after [`pause`](Self::pause).
     pub fn resume(&self) {
-        self.signal("-CONT");
-    }
-
-    fn signal(&self, signal: &str) {
-        let process = self.process.as_ref().expect("a server that runs");
-        assert!(Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap().success());
+        release(self.process.as_ref().expect("a server that runs").id());
     }
 
     fn try_start(&mut self) -> bool {
@@ -171,13 +161,6 @@ impl Drop for MemcachedServer {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// Whether all threads of a process are held, as far as the system tells.
-fn all_stopped(process: u32) -> bool {
-    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return true };
-    let is_stopped = |stat: String| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'));
-    threads.flatten().all(|thread| fs::read_to_string(thread.path().join("stat")).is_ok_and(is_stopped))
 }
 
 /// What a server answers to one command, without the end of the line.

@@ -15,7 +15,7 @@ use std::{
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-use super::process::{children, command_as, free_port, signal, signal_pid, wait_until_up};
+use super::process::{children, command_as, free_port, hold, release, signal_pid, wait_until_up};
 
 /// The user that a server runs as where the test is root's, which no server runs as.
 const USER: &str = "postgres";
@@ -114,15 +114,15 @@ impl PostgresServer {
     /// Holds it still: connections are accepted by the system, and nothing is answered.
     pub fn pause(&self) {
         let process = self.process.as_ref().expect("a server that runs");
-        signal(process, "-STOP");
-        children(process).into_iter().for_each(|pid| signal_pid(pid, "-STOP"));
+        hold(process.id());
+        children(process).into_iter().for_each(hold);
     }
 
     /// Lets it go on after [`pause`](Self::pause).
     pub fn resume(&self) {
         let process = self.process.as_ref().expect("a server that runs");
-        children(process).into_iter().for_each(|pid| signal_pid(pid, "-CONT"));
-        signal(process, "-CONT");
+        children(process).into_iter().for_each(release);
+        release(process.id());
     }
 
     fn try_start(&mut self) -> bool {

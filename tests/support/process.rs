@@ -71,6 +71,19 @@ pub fn children(process: &Child) -> Vec<u32> {
     .collect()
 }
 
+/// Holds a process still. Its threads stop one after the other: this waits for the last.
+pub fn hold(pid: u32) {
+    signal_pid(pid, "-STOP");
+    while !all_stopped(pid) {
+        sleep(Duration::from_millis(1));
+    }
+}
+
+/// Lets a process go on after [`hold`].
+pub fn release(pid: u32) {
+    signal_pid(pid, "-CONT");
+}
+
 /// Sends a signal to a process that may be gone by now.
 pub fn signal_pid(pid: u32, signal: &str) {
     let _ = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
@@ -87,7 +100,9 @@ fn passwd(user: &str) -> Option<(u32, u32)> {
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
-/// Sends a signal, such as `-STOP`, and makes sure that it was.
-pub fn signal(process: &Child, signal: &str) {
-    assert!(Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap().success());
+/// Whether all threads of a process are held or gone, as far as the system tells.
+fn all_stopped(process: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return true };
+    let is_stopped = |stat: String| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with(['T', 'Z', 'X']));
+    threads.flatten().all(|thread| fs::read_to_string(thread.path().join("stat")).is_ok_and(is_stopped))
 }

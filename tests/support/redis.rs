@@ -14,7 +14,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::process::{free_port, signal};
+use super::process::{free_port, hold, release};
 
 /// A server on a free port with its files in a folder of its own; killed when dropped.
 pub struct RedisServer {
@@ -82,12 +82,12 @@ impl RedisServer {
 
     /// Holds it still: connections are accepted by the system, and nothing is answered.
     pub fn pause(&self) {
-        signal(self.process.as_ref().expect("a server that runs"), "-STOP");
+        hold(self.process.as_ref().expect("a server that runs").id());
     }
 
     /// Lets it go on after [`pause`](Self::pause).
     pub fn resume(&self) {
-        signal(self.process.as_ref().expect("a server that runs"), "-CONT");
+        release(self.process.as_ref().expect("a server that runs").id());
     }
 
     fn try_start(&mut self) -> bool {
