@@ -18,15 +18,15 @@ use std::{
 };
 
 use actix_typed_session::store::{
-    CacheStore, Created, FilesystemStore, MemcachedStore, MokaCache, OpendalCache, OrmStore, Record, RedisStore,
-    SessionStore, SqlDatabase, SqlStore, Updated, Version,
+    CacheStore, Created, FilesystemStore, MemcachedStore, MokaCache, OrmStore, Record, RedisStore, SessionStore,
+    SqlDatabase, SqlStore, Updated, Version,
 };
 use actix_typed_session_tests::support::{
-    mariadb::MariaDbServer, memcached::MemcachedServer, postgres::PostgresServer, redis::RedisServer, s3::S3Server,
+    mariadb::MariaDbServer, memcached::MemcachedServer, postgres::PostgresServer, redis::RedisServer,
 };
 use futures_util::future::join_all;
 
-use self::hands::{ByFile, ByMemcached, ByMoka, ByOpendal, ByOrm, ByRedis, BySql, Hand, pool_options};
+use self::hands::{ByFile, ByMemcached, ByMoka, ByOrm, ByRedis, BySql, Hand, pool_options};
 
 /// The same calls by hand.
 #[path = "ratios/hands.rs"]
@@ -87,12 +87,6 @@ async fn main() {
     }
     if is_wanted("moka") {
         compare("moka", &CacheStore::new(MokaCache::new(64 << 20)), &ByMoka::default(), 2000).await;
-    }
-    if is_wanted("s3") {
-        let server = S3Server::start();
-        let operator = |folder| opendal::Operator::from_uri(S3Server::url(folder, server.port())).unwrap();
-        let ours = CacheStore::new(OpendalCache::new(operator("ours")).unwrap());
-        compare("s3", &ours, &ByOpendal(operator("hand")), 10).await;
     }
 }
 

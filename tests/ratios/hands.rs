@@ -307,23 +307,3 @@ impl Hand for ByMoka {
         matches!(swapped, CompResult::ReplacedWith(_))
     }
 }
-
-pub(crate) struct ByOpendal(pub(crate) opendal::Operator);
-
-#[async_trait]
-impl Hand for ByOpendal {
-    async fn begin(&self, key: &str, bytes: &[u8], version: Version) {
-        self.0.write_with(key, value(bytes, version)).if_not_exists(true).await.unwrap();
-    }
-
-    async fn read(&self, key: &str) -> Vec<u8> {
-        contents(self.0.read(key).await.unwrap().to_vec())
-    }
-
-    async fn write(&self, key: &str, bytes: &[u8], expected: Version, version: Version) -> bool {
-        let tag = self.0.stat(key).await.unwrap().etag().unwrap().to_owned();
-        let found = self.0.read(key).await.unwrap().to_vec();
-        self.0.write_with(key, value(bytes, version)).if_match(&tag).await.unwrap();
-        found.starts_with(expected.as_bytes())
-    }
-}
