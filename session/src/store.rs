@@ -43,6 +43,8 @@ mod seldom;
     allow(dead_code, reason = "each database and each store uses a part of it")
 )]
 mod sql;
+#[cfg(any(feature = "redis", feature = "memcached"))]
+mod tcp;
 
 pub(crate) use self::build::{CacheSetting, Servers, StoreKind, StoreSettings, Url};
 #[cfg(feature = "cache-moka")]

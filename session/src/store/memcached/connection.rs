@@ -7,13 +7,10 @@ use std::{
 };
 
 use bytes::BytesMut;
-use futures_util::future::select_ok;
-use socket2::{SockRef, TcpKeepalive};
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    net::{TcpStream, lookup_host},
     sync::{mpsc, oneshot},
     task::JoinHandle,
     time::{Instant, timeout_at},
@@ -25,7 +22,7 @@ use super::{
     failure::{self, Effect},
     protocol::{Command, Reply},
 };
-use crate::store::{StoreError, Version};
+use crate::store::{StoreError, Version, tcp};
 
 /// At most one connection at a time to a server, that all calls share, each sending its command behind those of the others.
 pub(super) struct Connection {
@@ -202,7 +199,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn connect(server: &Server) -> io::Result<Live> {
     match &server.place {
         Place::Tcp(host, port) => {
-            let (read, write) = connect_tcp(host, *port).await?.into_split();
+            let (read, write) = tcp::connect(host, *port).await?.into_split();
             start(server, read, write).await
         }
         #[cfg(unix)]
@@ -213,21 +210,6 @@ async fn connect(server: &Server) -> io::Result<Live> {
         #[cfg(not(unix))]
         Place::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
     }
-}
-
-/// The first of a host's addresses that answers.
-async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let attempts: Vec<_> =
-        lookup_host((host, port)).await?.map(|address| Box::pin(TcpStream::connect(address))).collect();
-    if attempts.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
-    }
-    let (stream, _) = select_ok(attempts).await?;
-    stream.set_nodelay(true)?;
-    // so that a server that vanished, or a firewall that forgot the connection, shows before the next visitor comes
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10));
-    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-    Ok(stream)
 }
 
 /// Signs in, asks for what the server takes, and lets the runtime drive the connection from then on.

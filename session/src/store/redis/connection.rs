@@ -6,16 +6,11 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::select_ok;
-use redis::{
-    Cmd, ConnectionAddr, RedisError, Value,
-    io::tcp::socket2::{SockRef, TcpKeepalive},
-};
+use redis::{Cmd, ConnectionAddr, RedisError, Value};
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, lookup_host},
     runtime::{self, Handle},
     task::JoinHandle,
     time::{Instant, timeout_at},
@@ -28,7 +23,7 @@ use super::{
     pipe::{Answer, Pipe},
     sign_in::sign_in,
 };
-use crate::store::Record;
+use crate::store::{Record, tcp};
 
 /// At most one connection at a time that all calls share, each sending its command behind those of the others.
 ///
@@ -207,7 +202,7 @@ pub(super) async fn answered(answer: Answer) -> Result<Value, Failure> {
 async fn connect(address: &Address, caches: Option<&Caches>, deadline: Instant) -> Result<Live, Failure> {
     match &address.place {
         ConnectionAddr::Tcp(host, port) => {
-            let stream = connect_tcp(host, *port).await.map_err(RedisError::from)?;
+            let stream = tcp::connect(host, *port).await.map_err(RedisError::from)?;
             #[cfg(feature = "redis-tls")]
             if let Some(tls) = &address.tls {
                 let stream = encrypt(tls, host, stream).await.map_err(RedisError::from)?;
@@ -228,25 +223,10 @@ async fn connect(address: &Address, caches: Option<&Caches>, deadline: Instant) 
 async fn encrypt(
     tls: &tokio_rustls::TlsConnector,
     host: &str,
-    stream: TcpStream,
-) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    stream: tokio::net::TcpStream,
+) -> io::Result<tokio_rustls::client::TlsStream<tokio::net::TcpStream>> {
     let name = rustls::pki_types::ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     tls.connect(name, stream).await
-}
-
-/// The first of a host's addresses that answers.
-async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let attempts: Vec<_> =
-        lookup_host((host, port)).await?.map(|address| Box::pin(TcpStream::connect(address))).collect();
-    if attempts.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
-    }
-    let (stream, _) = select_ok(attempts).await?;
-    stream.set_nodelay(true)?;
-    // so that a server that vanished, or a firewall that forgot the connection, shows before the next visitor comes
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10));
-    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-    Ok(stream)
 }
 
 /// Lets the runtime drive the connection from now on, and signs in.

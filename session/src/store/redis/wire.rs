@@ -18,8 +18,8 @@ pub(super) fn first(bytes: &[u8]) -> RedisResult<Option<(Value, usize)>> {
     Ok(Some((redis::parse_redis_value(answer)?, answer.len())))
 }
 
-/// The answers to what is asked most: a string, nothing, `OK` and a number. The client's parser can do these too, and
-/// takes ten times as long.
+/// The answers to what is asked most: a string, nothing, `OK` and a number. The client's parser is for all that
+/// there is, and these need no more than a look.
 fn usual(bytes: &[u8]) -> Option<(Value, usize)> {
     let (kind, rest) = bytes.split_first()?;
     let text = line(rest)?;
