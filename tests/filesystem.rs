@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use actix_typed_session_tests::support::table::{self, Outcome};
+use actix_typed_session_tests::support::{
+    table::{self, Outcome},
+    trial::is_required,
+};
 use libtest_mimic::{Arguments, Trial};
 
 #[path = "filesystem/child.rs"]
@@ -96,8 +99,7 @@ fn main() -> ExitCode {
 
 fn trial(Test { name, need, run }: Test) -> Trial {
     let missing = need().err();
-    let required = std::env::var("SESSION_TEST_REQUIRE")
-        .is_ok_and(|required| required.split(',').any(|name| matches!(name.trim(), "all" | "filesystem")));
+    let required = is_required("filesystem");
     let (reason, ignored) = match &missing {
         None => ("", false),
         Some(Missing::Program(reason)) => (*reason, !required),

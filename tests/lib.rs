@@ -7,6 +7,7 @@
 pub mod support {
     pub mod browser;
     pub mod example;
+    pub mod installed;
     pub mod jar;
     pub mod mariadb;
     pub mod memcached;

@@ -6,12 +6,15 @@
 use std::{
     fs,
     net::{TcpListener, TcpStream},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
+
+use super::installed::installed;
 
 /// `versitygw` over a folder, on a free port; killed when dropped.
 pub struct S3Server {
@@ -26,8 +29,7 @@ const ROOT: (&str, &str) = ("testtest", "testtest-secret");
 impl S3Server {
     /// Why no server can be started here, if so.
     pub fn missing() -> Option<&'static str> {
-        let found = Command::new("versitygw").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        (!found.is_ok_and(|status| status.success())).then_some("versitygw is not installed")
+        program().is_none().then_some("versitygw is not installed")
     }
 
     /// A server with a bucket `sessions`.
@@ -36,7 +38,7 @@ impl S3Server {
         fs::create_dir(folder.path().join("sessions")).unwrap();
         loop {
             let port = free_port();
-            let mut process = Command::new("versitygw")
+            let mut process = Command::new(program().unwrap())
                 .env("ROOT_ACCESS_KEY", ROOT.0)
                 .env("ROOT_SECRET_KEY", ROOT.1)
                 .args(["--port", &format!("127.0.0.1:{port}"), "posix"])
@@ -69,6 +71,10 @@ impl S3Server {
              &access_key_id={user}&secret_access_key={secret}"
         )
     }
+}
+
+fn program() -> Option<PathBuf> {
+    Some(installed("versitygw")?.join("versitygw"))
 }
 
 impl Drop for S3Server {

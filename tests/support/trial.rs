@@ -29,9 +29,12 @@ pub fn conclude(store: &str, missing: Option<String>, run: impl FnOnce()) -> Res
     ended.map(|()| Completion::Completed).map_err(|panic| message(&*panic).into())
 }
 
-fn is_required(store: &str) -> bool {
+/// Whether `SESSION_TEST_REQUIRE` names this store: by its name or as one of `all`, and not after a `-`.
+pub fn is_required(store: &str) -> bool {
     let required = env::var("SESSION_TEST_REQUIRE").unwrap_or_default();
-    required.split(',').map(str::trim).any(|required| required == "all" || required == store)
+    let names: Vec<_> = required.split(',').map(str::trim).collect();
+    let is_left_out = names.iter().any(|name| name.strip_prefix('-') == Some(store));
+    !is_left_out && names.iter().any(|name| *name == "all" || *name == store)
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {
