@@ -26,6 +26,7 @@ trials![
     a_sweep_passes_by_a_row_that_somebody_holds: Postgres,
     a_sweep_holds_up_no_write: MariaDb,
     each_operation_is_one_statement: Postgres MariaDb,
+    no_statement_reads_the_table_from_end_to_end: Postgres,
     the_row_is_found_by_its_index: MariaDb,
     a_record_larger_than_the_server_takes_is_too_large: MariaDb,
 ];
@@ -284,8 +285,48 @@ async fn the_row_is_found_by_its_index(database: &Database) {
     assert!(store.touch("7", 2 * MINUTE).await.unwrap());
     assert!(matches!(store.update("7", &one, &one.version).await.unwrap(), Updated::Conflict(_)));
     store.delete("7").await.unwrap();
+    assert_eq!(store.delete_expired(100).await.unwrap(), 0);
     let third = read().await;
     assert!(third - second <= second - first + 10, "{first} {second} {third}");
+}
+
+/// By the server's own count of the scans that it made.
+async fn no_statement_reads_the_table_from_end_to_end(database: &Database) {
+    let database = &Database::start(database.kind());
+    let clock = Clock::manual();
+    let table = database.table();
+    let store = database.store().table(&table).unwrap().clock(clock.clone());
+    store.migrate().await.unwrap();
+    let expires = clock.now() + 60_000;
+    let rows = format!(
+        "SELECT i::text, decode(md5(i::text), 'hex'), {expires} + 60000 * (i % 200 > 0)::int, '' FROM generate_series(1, 20000) i"
+    );
+    database.execute(&format!("INSERT INTO {table} (id, version, expires, data) {rows}")).await;
+    // so that the planner has a choice, and knows what it chooses from
+    database.execute(&format!("ANALYZE {table}")).await;
+    clock.advance(MINUTE);
+    let scans = async |of: &str| {
+        database.number(&format!("SELECT {of} FROM pg_stat_user_tables WHERE relname = '{table}'")).await
+    };
+    let (all, whole) = (scans("seq_scan + idx_scan").await, scans("seq_scan").await);
+    let first = Record::new("", MINUTE);
+    for _ in 0..10 {
+        assert!(store.load("7").await.unwrap().is_some());
+        assert!(store.touch("7", 3 * MINUTE).await.unwrap());
+        assert!(matches!(store.update("7", &record("one"), &first.version).await.unwrap(), Updated::Conflict(_)));
+        assert_eq!(store.create("7", &first).await.unwrap(), Created::Taken);
+        store.delete("no such").await.unwrap();
+        assert_eq!(store.count_expired().await.unwrap(), Some(100));
+    }
+    assert_eq!(store.delete_expired(60).await.unwrap(), 60);
+    assert_eq!(store.delete_expired(60).await.unwrap(), 40);
+    assert_eq!(store.delete_expired(60).await.unwrap(), 0);
+    // a connection tells what it did when it ends
+    drop(store);
+    while scans("seq_scan + idx_scan").await < all + 60 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(scans("seq_scan").await, whole);
 }
 
 async fn a_record_larger_than_the_server_takes_is_too_large(database: &Database) {

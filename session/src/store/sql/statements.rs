@@ -248,4 +248,23 @@ mod tests {
         assert_eq!(marks(&statements.update), 6);
         assert_eq!(marks(&statements.sweep), 1 + BATCH);
     }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn sqlite_finds_every_row_by_an_index() {
+        #![allow(clippy::unwrap_used, reason = "a test may panic")]
+        use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+
+        let table = Table::default();
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(text(SqlDatabase::Sqlite, &table))).execute(&mut connection).await.unwrap();
+        let s = Statements::new(SqlDatabase::Sqlite, table);
+        for statement in [s.load, s.create, s.replace_expired, s.update, s.touch, s.delete, s.sweep, s.count_expired] {
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", statement.sql));
+            for step in sqlx::query(explain).fetch_all(&mut connection).await.unwrap() {
+                let step: String = step.get("detail");
+                assert!(!step.contains("SCAN"), "{}: {step}", statement.sql);
+            }
+        }
+    }
 }
