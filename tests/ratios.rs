@@ -18,15 +18,15 @@ use std::{
 };
 
 use actix_typed_session::store::{
-    CacheStore, Created, FilesystemStore, MemcachedStore, MokaCache, OrmStore, Record, RedisStore, SessionStore,
-    SqlDatabase, SqlStore, Updated, Version,
+    CacheStore, Created, FilesystemStore, MemcachedStore, MokaCache, OpendalCache, OrmStore, Record, RedisStore,
+    SessionStore, SqlDatabase, SqlStore, Updated, Version,
 };
 use actix_typed_session_tests::support::{
-    mariadb::MariaDbServer, memcached::MemcachedServer, postgres::PostgresServer, redis::RedisServer,
+    mariadb::MariaDbServer, memcached::MemcachedServer, postgres::PostgresServer, redis::RedisServer, s3::S3Server,
 };
 use futures_util::future::join_all;
 
-use self::hands::{ByFile, ByMemcached, ByMoka, ByOrm, ByRedis, BySql, Hand, pool_options};
+use self::hands::{ByFile, ByMemcached, ByMoka, ByOpendal, ByOrm, ByRedis, BySql, Hand, pool_options};
 
 /// The same calls by hand.
 #[path = "ratios/hands.rs"]
@@ -79,6 +79,12 @@ async fn main() {
         let ours = migrated(SqlStore::new(&format!("sqlite:///{}", file.display())).unwrap()).await;
         let pool = pool_options::<sqlx::Sqlite>().connect(&format!("sqlite://{}", file.display())).await.unwrap();
         compare("sqlite", &ours, &BySql::over(pool, SqlDatabase::Sqlite).await, 50).await;
+    }
+    if is_wanted("s3") {
+        let server = S3Server::start();
+        let url = S3Server::url("sessions", server.port());
+        let ours = migrated(CacheStore::new(OpendalCache::from_url(&url).unwrap())).await;
+        compare("s3", &ours, &ByOpendal::open(&url), 10).await;
     }
     if is_wanted("filesystem") {
         let (ours, hand) = (folder.path().join("ours"), folder.path().join("hand"));

@@ -307,3 +307,37 @@ impl Hand for ByMoka {
         matches!(swapped, CompResult::ReplacedWith(_))
     }
 }
+
+/// An object a session, by the client's own operator.
+pub(crate) struct ByOpendal(opendal::Operator);
+
+impl ByOpendal {
+    pub(crate) fn open(url: &str) -> Self {
+        opendal::init_default_registry();
+        Self(opendal::Operator::from_uri(url).unwrap())
+    }
+
+    async fn get(&self, key: &str) -> (Vec<u8>, String) {
+        let reader = self.0.reader(key).await.unwrap();
+        let value = reader.read(..).await.unwrap();
+        (value.to_vec(), reader.metadata().unwrap().etag().unwrap().to_owned())
+    }
+}
+
+#[async_trait]
+impl Hand for ByOpendal {
+    async fn begin(&self, key: &str, bytes: &[u8], version: Version) {
+        self.0.write(&format!("hand:{key}"), value(bytes, version)).await.unwrap();
+    }
+
+    async fn read(&self, key: &str) -> Vec<u8> {
+        contents(self.get(&format!("hand:{key}")).await.0)
+    }
+
+    async fn write(&self, key: &str, bytes: &[u8], expected: Version, version: Version) -> bool {
+        let key = format!("hand:{key}");
+        let (found, etag) = self.get(&key).await;
+        let swap = self.0.write_with(&key, value(bytes, version)).if_match(&etag);
+        found.starts_with(expected.as_bytes()) && swap.await.is_ok()
+    }
+}

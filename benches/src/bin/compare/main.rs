@@ -1,7 +1,7 @@
 //! Measures session servers side by side, how they grow, the memory store, the client cache, each store beside
-//! its client, and instruction counts.
+//! its client, how stores grow, and instruction counts.
 //!
-//!     compare [peers | growth | memory | staleness | stores | counts] [--OPTION VALUE …] [--write] [--update]
+//!     compare [peers | growth | memory | staleness | stores | scale | counts] [--OPTION VALUE …] [--write] [--update]
 //!
 //! `benches/run` builds what it needs and calls it; `benches/README.md` says what the figures are, and holds the tables
 //! that `--write` puts there.
@@ -46,7 +46,8 @@ fn run() -> Outcome<ExitCode> {
         Mode::Growth => (growth::run(&options)?, false),
         Mode::Memory => (memory::run()?, false),
         Mode::Staleness => (staleness::run()?, false),
-        Mode::Stores => (stores::run()?, false),
+        Mode::Stores => (stores::run("ratios")?, false),
+        Mode::Scale => (stores::run("scale")?, false),
         Mode::Counts => counts::run(&options)?,
     };
     println!("{text}");

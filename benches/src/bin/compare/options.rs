@@ -34,12 +34,13 @@ pub(crate) enum Mode {
     Memory,
     Staleness,
     Stores,
+    Scale,
     Counts,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Peers, Self::Growth, Self::Memory, Self::Staleness, Self::Stores, Self::Counts];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Peers, Self::Growth, Self::Memory, Self::Staleness, Self::Stores, Self::Scale, Self::Counts];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -48,6 +49,7 @@ impl Mode {
             Self::Memory => "memory",
             Self::Staleness => "staleness",
             Self::Stores => "stores",
+            Self::Scale => "scale",
             Self::Counts => "counts",
         }
     }

@@ -1,14 +1,14 @@
-//! Each store beside the same calls of its client by hand.
+//! What programs of the tests measure with the tests' servers: each store beside its client, and how stores grow.
 
 use std::process::{Command, Stdio};
 
 use crate::{Outcome, machine, table::table};
 
-pub(crate) fn run() -> Outcome<String> {
-    // the servers are those of the tests, and so is the program that starts them
+/// Runs `ratios` or `scale`.
+pub(crate) fn run(program: &str) -> Outcome<String> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     let arguments =
-        ["bench", "--quiet", "--package", "actix-typed-session-tests", "--all-features", "--bench", "ratios"];
+        ["bench", "--quiet", "--package", "actix-typed-session-tests", "--all-features", "--bench", program];
     let output =
         Command::new("cargo").args(arguments).args(["--manifest-path", manifest]).stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
