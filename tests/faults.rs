@@ -14,7 +14,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use self::faults::{
     backend::{Cached, migrated},
-    cut, disconnected, full, killed, paused, replica,
+    cut, disconnected, full, killed, paused, replica, standby,
 };
 
 /// The load, and one file a fault.
@@ -28,6 +28,7 @@ mod faults {
     pub(crate) mod killed;
     pub(crate) mod paused;
     pub(crate) mod replica;
+    pub(crate) mod standby;
 }
 
 /// Adds the trials of a store: its name, what is missing for it, and how a server with an empty folder starts.
@@ -67,6 +68,9 @@ fn main() -> ExitCode {
         trial("redis", "it_is_a_replica", RedisServer::missing(), || replica::replica(durable())),
         trial("redis", "it_becomes_a_replica", RedisServer::missing(), || replica::failover(durable())),
     ]);
+    trials.push(trial("postgres", "its_primary_is_lost", PostgresServer::missing(), || {
+        standby::promoted(migrated(PostgresServer::start_durable()))
+    }));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

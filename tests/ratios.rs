@@ -22,7 +22,11 @@ use actix_typed_session::store::{
     SessionStore, SqlDatabase, SqlStore, Updated, Version,
 };
 use actix_typed_session_tests::support::{
-    mariadb::MariaDbServer, memcached::MemcachedServer, postgres::PostgresServer, redis::RedisServer, s3::S3Server,
+    mariadb::MariaDbServer,
+    memcached::MemcachedServer,
+    postgres::{PostgresServer, unlogged},
+    redis::RedisServer,
+    s3::S3Server,
 };
 use futures_util::future::join_all;
 
@@ -55,6 +59,7 @@ async fn main() {
     }
     if is_wanted("postgres") || is_wanted("orm") {
         let server = PostgresServer::start();
+        unlogged(&server).await;
         let pool = pool_options::<sqlx::Postgres>().connect(&server.url()).await.unwrap();
         let hand = BySql::over(pool.clone(), SqlDatabase::Postgres).await;
         if is_wanted("postgres") {

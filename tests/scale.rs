@@ -23,7 +23,7 @@ use actix_typed_session::{
     store::{Created, Record, SessionStore, Updated, Version},
 };
 use actix_typed_session_tests::support::{
-    postgres::{self, PostgresServer},
+    postgres::{self, PostgresServer, unlogged},
     redis::{RedisServer, raw},
 };
 use actix_web::{App, HttpResponse, test, web};
@@ -56,6 +56,7 @@ fn main() {
         }
         if is_wanted("postgres") {
             let server = PostgresServer::start();
+            unlogged(&server).await;
             measure("postgres", &[("SESSION_TYPE", "sql"), ("SESSION_SQL", &server.url())], &server, &sizes).await;
         }
         if is_wanted("sqlite") {

@@ -47,14 +47,29 @@ impl PostgresServer {
 
     fn start_as(durable: bool) -> Self {
         let mut server = Self { folder: TempDir::new().unwrap(), port: free_port(), durable, process: None };
-        let folder = server.folder.path();
-        let mut initdb = command_as(USER, binaries().unwrap().join("initdb"), folder);
+        let mut initdb = command_as(USER, binaries().unwrap().join("initdb"), server.folder.path());
         initdb.args(["--pgdata=data", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]);
         assert!(initdb.args(["--no-sync", "--no-instructions"]).status().unwrap().success(), "initdb fails");
-        while !server.try_start() {
-            server.port = free_port();
-        }
+        server.start_anywhere();
         server
+    }
+
+    /// A standby with all that this server has, which follows it.
+    pub fn standby(&self) -> Self {
+        let mut standby =
+            Self { folder: TempDir::new().unwrap(), port: free_port(), durable: self.durable, process: None };
+        let mut copy = command_as(USER, binaries().unwrap().join("pg_basebackup"), standby.folder.path());
+        copy.args(["--pgdata=data", "--username=postgres", "--host=127.0.0.1", "--port", &self.port.to_string()]);
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]);
+        assert!(copy.status().unwrap().success(), "pg_basebackup fails");
+        standby.start_anywhere();
+        standby
+    }
+
+    fn start_anywhere(&mut self) {
+        while !self.try_start() {
+            self.port = free_port();
+        }
     }
 
     /// `postgresql://postgres@127.0.0.1:port/postgres`.
@@ -139,7 +154,7 @@ impl PostgresServer {
         }
         let mut process = command.stderr(fs::File::create(self.log()).unwrap()).spawn().unwrap();
         let log = self.log();
-        let is_up = || fs::read_to_string(&log).is_ok_and(|log| log.contains("ready to accept connections"));
+        let is_up = || fs::read_to_string(&log).is_ok_and(|log| log.contains("database system is ready to accept"));
         let started = wait_until_up(&mut process, is_up);
         self.process = started.then_some(process);
         started
@@ -161,6 +176,11 @@ impl Drop for PostgresServer {
 pub async fn execute(server: &PostgresServer, sql: &str) {
     let mut connection = PgConnection::connect(&server.url()).await.unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+}
+
+/// Lets it keep no log of the statements from the next connection on, which takes time.
+pub async fn unlogged(server: &PostgresServer) {
+    execute(server, "ALTER DATABASE postgres SET log_statement = none").await;
 }
 
 /// The one value that a query gives.
