@@ -55,6 +55,7 @@ fn main() {
         ending::what_has_ended_already_is_not_counted_and_no_error,
         ending::an_unreadable_session_ends_by_its_id,
         inspecting::inspect_shows_names_and_no_values,
+        inspecting::a_value_is_shown_as_it_was_written,
         inspecting::inspect_shows_values_if_asked_to,
         inspecting::a_session_that_is_not_there_is_1,
         inspecting::a_sealed_session_is_1_without_its_key,

@@ -37,8 +37,10 @@ mod time;
 /// 0: it is done. 1: it failed, as the store is down or what was asked for is not there. 2: the arguments or the settings
 /// are wrong.
 pub(crate) fn run() -> ExitCode {
-    // what clap says ends the process by itself, with 2 where it is an error
-    let Arguments { json, command } = Arguments::parse();
+    let Arguments { json, command } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => return tell(&told),
+    };
     let mut out = Out::new(json);
     let done = dispatch(command, &mut out);
     let Err(failure) = out.flush().map_err(Failure::from).and(done) else { return ExitCode::SUCCESS };
@@ -55,6 +57,22 @@ pub(crate) fn run() -> ExitCode {
         writeln!(io::stderr(), "typed-session: {failure}")
     };
     ExitCode::from(failure.code())
+}
+
+/// Says what clap has to say instead of a command: the help, the version, or what is wrong with the arguments.
+fn tell(told: &clap::Error) -> ExitCode {
+    let is_json = told.use_stderr() && std::env::args_os().any(|argument| argument == "--json");
+    // where nothing can be written, the code tells
+    let _ = if is_json {
+        let text = told.to_string();
+        // a hint and the usage come after it
+        let error = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        let error = error.split_whitespace().collect::<Vec<_>>().join(" ");
+        writeln!(io::stdout(), "{}", json!({ "error": error }))
+    } else {
+        told.print()
+    };
+    ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2))
 }
 
 fn dispatch(command: Command, out: &mut Out) -> Result<(), Failure> {

@@ -30,6 +30,13 @@ pub(crate) async fn inspect_shows_values_if_asked_to(place: &Place) {
     assert_eq!((&json["fields"]["notes.text"], &json["fields"]["user.name"]), (&PRIVATE.into(), &"ada".into()));
 }
 
+pub(crate) async fn a_value_is_shown_as_it_was_written(place: &Place) {
+    let site = place.site(&[]);
+    let id = id_of(&place.visitor(&site, &["/login/ada"]).await);
+    let said = place.run(&["inspect", &id, "--values", "--json"]);
+    assert!(said.out.contains(&format!("\"notes.large\":{}", u128::MAX)), "{}", said.out);
+}
+
 pub(crate) async fn a_session_that_is_not_there_is_1(place: &Place) {
     let said = place.run(&["inspect", &"0".repeat(32)]);
     assert_eq!((said.code, &*said.out), (1, ""));

@@ -67,6 +67,7 @@ struct User {
 #[session(default)]
 struct Notes {
     text: String,
+    large: u128,
 }
 
 /// `/login/ada` signs in as the text `ada`, `/login/42` as the number; `/note` begins an anonymous session.
@@ -78,6 +79,7 @@ fn routes(app: &mut ServiceConfig) {
             session.insert(User { name })?;
             session.label("\u{1b}[2Jphone\nof \u{202e}ada");
             notes.text = PRIVATE.to_owned();
+            notes.large = u128::MAX;
             Ok::<_, SessionError>("signed in")
         }),
     )

@@ -22,6 +22,9 @@ pub(crate) async fn wrong_arguments_are_2(place: &Place) {
         let said = place.run(arguments);
         assert_eq!((said.code, &*said.out), (2, ""), "{arguments:?}");
         assert!(said.err.contains("Usage: typed-session") || said.err.contains("'--help'"), "{}", said.err);
+        let said = place.run(&[arguments, &["--json"]].concat());
+        assert_eq!((said.code, &*said.err), (2, ""), "{arguments:?}");
+        assert!(!said.json()["error"].as_str().unwrap().contains('\n'), "{}", said.out);
     }
 }
 

@@ -1,6 +1,9 @@
 //! `inspect`: what is in a session.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::{
     failure::{Failure, id},
@@ -30,21 +33,20 @@ pub(super) async fn inspect(worker: &Worker, session: &str, values: bool, out: &
     let ends = (deadline != NEVER).then(|| at_millis(deadline));
 
     let fields: Vec<(&str, &str)> = contents.fields.iter().collect();
-    let shown = if values {
-        // a value is JSON, as the app has written it
-        let value = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
-        Value::Object(fields.iter().map(|(name, text)| ((*name).to_owned(), value(text))).collect::<Map<_, _>>())
+    let fields_shown = if values {
+        let value = |text| serde_json::from_str(text).unwrap_or(RawValue::NULL);
+        Fields::Values(fields.iter().map(|(name, text)| (*name, value(text))).collect())
     } else {
-        json!(fields.iter().map(|(name, _)| *name).collect::<Vec<_>>())
+        Fields::Names(fields.iter().map(|(name, _)| *name).collect())
     };
-    let json = json!({
-        "id": id,
-        "created": at_millis(contents.created),
-        "expires": at_millis(expires),
-        "ends": ends,
-        "bytes": size,
-        "fields": shown,
-    });
+    let json = Inspected {
+        id: id.to_string(),
+        created: at_millis(contents.created),
+        expires: at_millis(expires),
+        ends: ends.as_deref(),
+        bytes: size,
+        fields: fields_shown,
+    };
     out.say(&json, |to| {
         let mut line = |name: &str, value: &str| writeln!(to, "{name:<10} {value}");
         line("id", &id.to_string())?;
@@ -61,4 +63,22 @@ pub(super) async fn inspect(worker: &Worker, session: &str, values: bool, out: &
         }
         Ok(())
     })
+}
+
+#[derive(Serialize)]
+struct Inspected<'a> {
+    id: String,
+    created: String,
+    expires: String,
+    ends: Option<&'a str>,
+    bytes: usize,
+    fields: Fields<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Fields<'a> {
+    Names(Vec<&'a str>),
+    /// As the app has written them, whose numbers may be larger than those of other programs.
+    Values(BTreeMap<&'a str, &'a RawValue>),
 }

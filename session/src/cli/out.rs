@@ -2,7 +2,8 @@
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
-use serde_json::{Value, value::RawValue};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::failure::Failure;
 
@@ -24,10 +25,14 @@ impl Out {
     /// Says something: this as JSON, or else what `text` writes.
     pub(super) fn say(
         &mut self,
-        json: &Value,
+        json: &impl Serialize,
         text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        Ok(if self.json { writeln!(self.to, "{json}") } else { text(&mut self.to) }?)
+        if self.json {
+            serde_json::to_writer(&mut self.to, json).map_err(io::Error::from)?;
+            return Ok(writeln!(self.to)?);
+        }
+        Ok(text(&mut self.to)?)
     }
 
     /// What is a format of its own.
