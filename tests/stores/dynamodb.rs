@@ -46,12 +46,12 @@ impl Backend for Dynamodb {
         2
     }
 
-    /// moto counts bytes as their base64, so that less fits than it says; and what races over the store does so over the
-    /// other one, which is faster.
+    /// moto counts bytes as their base64, so that less fits than it says; and what races or plays long over the store does
+    /// so over the other one, which is faster.
     fn without(&self) -> &'static [&'static str] {
         match self.kind {
             Kind::Local => &[],
-            Kind::Moto => &["s08", "race"],
+            Kind::Moto => &["s08", "race", "model"],
         }
     }
 
