@@ -8,12 +8,17 @@
 use std::process::ExitCode;
 
 use actix_typed_session_tests::support::{
-    mariadb::MariaDbServer, memcached::MemcachedServer, postgres::PostgresServer, redis::RedisServer, trial::conclude,
+    dynamodb::{DynamodbServer, Kind},
+    mariadb::MariaDbServer,
+    memcached::MemcachedServer,
+    postgres::PostgresServer,
+    redis::RedisServer,
+    trial::conclude,
 };
 use libtest_mimic::{Arguments, Trial};
 
 use self::faults::{
-    backend::{Cached, migrated},
+    backend::{Cached, dynamodb, migrated},
     cut, disconnected, full, killed, paused, replica, standby,
 };
 
@@ -61,6 +66,7 @@ fn main() -> ExitCode {
     lasting_server!(trials, "memcached", MemcachedServer::missing(), MemcachedServer::start());
     any_server!(trials, "postgres", PostgresServer::missing(), migrated(PostgresServer::start_durable()));
     any_server!(trials, "mariadb", MariaDbServer::missing(), migrated(MariaDbServer::start_durable()));
+    any_server!(trials, "dynamodb", DynamodbServer::missing(Kind::Local), dynamodb());
     // and those that only a Redis has
     trials.extend([
         trial("redis", "its_connections_are_killed", RedisServer::missing(), || disconnected::disconnected(durable())),

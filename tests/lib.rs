@@ -6,6 +6,7 @@
 /// A browser, and servers to test against.
 pub mod support {
     pub mod browser;
+    pub mod dynamodb;
     pub mod example;
     pub mod installed;
     pub mod jar;

@@ -15,6 +15,7 @@ mod stores {
 
     pub(crate) mod cache;
     pub(crate) mod custom;
+    pub(crate) mod dynamodb;
     pub(crate) mod filesystem;
     pub(crate) mod mariadb;
     pub(crate) mod memcached;
@@ -29,12 +30,14 @@ mod stores {
 
 use std::{process::ExitCode, sync::Arc};
 
+use actix_typed_session_tests::support::dynamodb::Kind;
 use libtest_mimic::Arguments;
 
 use self::stores::{
     backend::{Backend, trials},
     cache::{Map, Moka, S3},
     custom::Custom,
+    dynamodb::Dynamodb,
     filesystem::Filesystem,
     mariadb::MariaDb,
     memcached::Memcached,
@@ -66,6 +69,8 @@ fn main() -> ExitCode {
         Arc::new(Map),
         Arc::new(Moka),
         Arc::new(S3::default()),
+        Arc::new(Dynamodb::new(Kind::Local)),
+        Arc::new(Dynamodb::new(Kind::Moto)),
         Arc::new(InMemory),
         Arc::new(FilesToRedis::default()),
         Arc::new(Custom),

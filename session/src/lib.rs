@@ -61,6 +61,8 @@
 )]
 #![cfg_attr(feature = "orm", doc = "[`OrmStore`]: store::OrmStore")]
 #![cfg_attr(not(feature = "orm"), doc = "[`OrmStore`]: #features")]
+#![cfg_attr(feature = "dynamodb", doc = "[`DynamodbStore`]: store::DynamodbStore")]
+#![cfg_attr(not(feature = "dynamodb"), doc = "[`DynamodbStore`]: #features")]
 #![cfg_attr(feature = "testing", doc = "[`testing`]: mod@testing")]
 #![cfg_attr(not(feature = "testing"), doc = "[`testing`]: #features")]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -19,6 +19,8 @@ pub use crate::error::{StoreError, StoreErrorKind};
 mod build;
 #[cfg(feature = "cache")]
 mod cache;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
 #[cfg(feature = "filesystem")]
 mod filesystem;
 #[cfg(feature = "memcached")]
@@ -53,6 +55,8 @@ pub use self::cache::MokaCache;
 pub use self::cache::OpendalCache;
 #[cfg(feature = "cache")]
 pub use self::cache::{Cache, CacheStore, Cached, Condition, HasEnded, Tag};
+#[cfg(feature = "dynamodb")]
+pub use self::dynamodb::DynamodbStore;
 #[cfg(feature = "filesystem")]
 pub use self::filesystem::FilesystemStore;
 #[cfg(feature = "memcached")]

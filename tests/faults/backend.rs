@@ -2,9 +2,10 @@
 
 use std::thread;
 
-use actix_typed_session::store::{MemcachedStore, RedisStore, SessionStore, SqlStore};
+use actix_typed_session::store::{DynamodbStore, MemcachedStore, RedisStore, SessionStore, SqlStore};
 use actix_typed_session_tests::support::{
-    mariadb::MariaDbServer, memcached::MemcachedServer, postgres::PostgresServer, redis::RedisServer,
+    dynamodb::DynamodbServer, mariadb::MariaDbServer, memcached::MemcachedServer, postgres::PostgresServer,
+    redis::RedisServer,
 };
 
 use super::load::TIMEOUT;
@@ -58,6 +59,41 @@ impl Backend for RedisServer {
     fn resume(&self) {
         self.resume();
     }
+}
+
+impl Backend for DynamodbServer {
+    type Store = DynamodbStore;
+
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn store(&self, port: u16) -> DynamodbStore {
+        DynamodbStore::new(&Self::url("sessions", port)).unwrap().timeout(TIMEOUT)
+    }
+
+    fn stop(&mut self) {
+        self.stop();
+    }
+
+    fn restart(&mut self) {
+        self.restart();
+    }
+
+    fn pause(&self) {
+        self.pause();
+    }
+
+    fn resume(&self) {
+        self.resume();
+    }
+}
+
+/// A server with the table made.
+pub(crate) fn dynamodb() -> DynamodbServer {
+    let server = DynamodbServer::start_durable();
+    make(Backend::store(&server, server.port()).timeout(std::time::Duration::from_secs(20)));
+    server
 }
 
 /// It keeps nothing on the disk: it is not for the trial that kills it.
@@ -129,13 +165,16 @@ where
     Migrated<S>: Backend<Store = SqlStore>,
 {
     let server = Migrated(server);
-    let store = server.store(server.port()).timeout(std::time::Duration::from_secs(20));
+    make(server.store(server.port()).timeout(std::time::Duration::from_secs(20)));
+    server
+}
+
+fn make(store: impl SessionStore) {
     let made = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(store.migrate()).unwrap();
     });
     made.join().unwrap();
-    server
 }
 
 macro_rules! sql {

@@ -169,12 +169,20 @@ pub(super) const SETTINGS: &[Setting] = &[
     later("SESSION_ELASTICSEARCH"),
     later("SESSION_ELASTICSEARCH_HOST"),
     later("SESSION_ELASTICSEARCH_INDEX"),
-    later("SESSION_DYNAMODB"),
-    later("SESSION_DYNAMODB_TABLE"),
-    later("SESSION_DYNAMODB_ENDPOINT"),
-    later("SESSION_DYNAMODB_REGION"),
-    later("SESSION_DYNAMODB_KEY_ID"),
-    later("SESSION_DYNAMODB_SECRET"),
+    setting("SESSION_DYNAMODB", |config, value| value.text().map(|url| config.store.dynamodb = Some(Url(url.into())))),
+    setting("SESSION_DYNAMODB_TABLE", |config, value| {
+        value.text().map(|name| config.store.dynamodb_table = Some(name.into()))
+    }),
+    setting("SESSION_DYNAMODB_ENDPOINT", |config, value| {
+        value.none_or(|value| value.text().map(|url| Url(url.into()))).map(|url| config.store.dynamodb_endpoint = url)
+    }),
+    setting("SESSION_DYNAMODB_REGION", |config, value| {
+        value.text().map(|name| config.store.dynamodb_region = Some(name.into()))
+    }),
+    setting("SESSION_DYNAMODB_KEY_ID", |config, value| secret(value).map(|id| config.store.dynamodb_key_id = Some(id))),
+    setting("SESSION_DYNAMODB_SECRET", |config, value| {
+        secret(value).map(|secret| config.store.dynamodb_secret = Some(secret))
+    }),
     later("SESSION_FIRESTORE"),
     later("SESSION_FIRESTORE_COLLECT"),
     later("GCLOUD_APP_PROJECT_ID"),
@@ -210,7 +218,7 @@ const STORES: &[(&str, Option<StoreKind>)] = &[
     ("elasticsearch", None),
     ("datastore", None),
     ("firestore", None),
-    ("dynamodb", None),
+    ("dynamodb", Some(StoreKind::Dynamodb)),
 ];
 
 /// Whether it names a store.
@@ -220,7 +228,8 @@ pub(super) fn is_store(name: &str) -> bool {
 }
 
 fn store_kind(value: &Value<'_>) -> Result<StoreKind, ConfigError> {
-    let accepted = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `sql` and `orm`";
+    let accepted =
+        "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `sql`, `orm` and `dynamodb`";
     let kind = value.choice(STORES, accepted)?;
     let kind = kind.ok_or_else(|| value.bad(format!("this version does not have that store yet; {accepted}")))?;
     built_in(kind).map_err(|why| value.bad(why))
@@ -250,6 +259,14 @@ fn migration(config: &mut SessionConfig, value: &Value<'_>, direction: Direction
     };
     config.store.migration = Some(Migration { direction, other });
     Ok(())
+}
+
+fn secret(value: &Value<'_>) -> Result<Secret<String>, ConfigError> {
+    let text = value.text()?;
+    if text.trim().is_empty() {
+        return Err(value.bad_secret("accepted is a text that is not empty"));
+    }
+    Ok(Secret(text.into()))
 }
 
 fn cache(value: &Value<'_>) -> Result<CacheSetting, ConfigError> {

@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use crate::{
-    config::SessionConfig,
+    config::{Secret, SessionConfig},
     error::ConfigError,
     store::{Migration, NullStore, SessionStore},
 };
@@ -53,6 +53,12 @@ impl SessionConfig {
             StoreKind::Memcached => {
                 Ok(Arc::new(super::MemcachedStore::new(&self.store.memcached.0)?.timeout(self.store_timeout)))
             }
+            #[cfg(feature = "dynamodb")]
+            StoreKind::Dynamodb => Ok(Arc::new(
+                super::DynamodbStore::at(super::dynamodb::Address::of(&self.store)?)?
+                    .timeout(self.store_timeout)
+                    .clock(self.clock.clone()),
+            )),
             #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
             StoreKind::Sql => Ok(Arc::new(self.sql_store()?)),
             #[cfg(feature = "orm")]
@@ -132,6 +138,12 @@ pub(crate) struct StoreSettings {
     pub(crate) sql_connections: usize,
     pub(crate) peewee_config: Option<Url>,
     pub(crate) peewee_table: Option<String>,
+    pub(crate) dynamodb: Option<Url>,
+    pub(crate) dynamodb_table: Option<String>,
+    pub(crate) dynamodb_endpoint: Option<Url>,
+    pub(crate) dynamodb_region: Option<String>,
+    pub(crate) dynamodb_key_id: Option<Secret<String>>,
+    pub(crate) dynamodb_secret: Option<Secret<String>>,
 }
 
 impl StoreSettings {
@@ -166,6 +178,12 @@ impl Default for StoreSettings {
             sql_connections: 4,
             peewee_config: None,
             peewee_table: None,
+            dynamodb: None,
+            dynamodb_table: None,
+            dynamodb_endpoint: None,
+            dynamodb_region: None,
+            dynamodb_key_id: None,
+            dynamodb_secret: None,
         }
     }
 }
@@ -181,6 +199,7 @@ pub(crate) enum StoreKind {
     Sql,
     Orm,
     Cache,
+    Dynamodb,
 }
 
 impl StoreKind {
@@ -195,6 +214,7 @@ impl StoreKind {
             Self::Sql => Some(("sql", cfg!(any(feature = "postgres", feature = "mysql", feature = "sqlite")))),
             Self::Orm => Some(("orm", cfg!(feature = "orm"))),
             Self::Cache => Some(("cache", cfg!(feature = "cache"))),
+            Self::Dynamodb => Some(("dynamodb", cfg!(feature = "dynamodb"))),
         }
     }
 }

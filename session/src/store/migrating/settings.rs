@@ -50,6 +50,7 @@ const SCHEMES: &[Scheme] = &[
     ("unix://", StoreKind::Redis, at_redis),
     ("s3://", StoreKind::Cache, |settings, url| settings.cache = Some(CacheSetting::At(Url(url.to_owned())))),
     ("memcached://", StoreKind::Memcached, |settings, url| settings.memcached = Servers(url.to_owned())),
+    ("dynamodb://", StoreKind::Dynamodb, |settings, url| settings.dynamodb = Some(Url(url.to_owned()))),
     ("postgresql", StoreKind::Sql, at_sql),
     ("postgres", StoreKind::Sql, at_sql),
     ("mysql", StoreKind::Sql, at_sql),
