@@ -7,6 +7,7 @@
 pub mod support {
     pub mod browser;
     pub mod example;
+    pub mod ferretdb;
     pub mod installed;
     pub mod jar;
     pub mod mariadb;
