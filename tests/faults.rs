@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use actix_typed_session_tests::support::{
     dynamodb::{DynamodbServer, Kind},
+    ferretdb::FerretDb,
     mariadb::MariaDbServer,
     memcached::MemcachedServer,
     postgres::PostgresServer,
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
     any_server!(trials, "postgres", PostgresServer::missing(), migrated(PostgresServer::start_durable()));
     any_server!(trials, "mariadb", MariaDbServer::missing(), migrated(MariaDbServer::start_durable()));
     any_server!(trials, "dynamodb", DynamodbServer::missing(Kind::Local), dynamodb());
+    any_server!(trials, "mongodb", FerretDb::missing(), migrated(FerretDb::start()));
     // and those that only a Redis has
     trials.extend([
         trial("redis", "its_connections_are_killed", RedisServer::missing(), || disconnected::disconnected(durable())),

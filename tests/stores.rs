@@ -21,6 +21,7 @@ mod stores {
     pub(crate) mod memcached;
     pub(crate) mod memory;
     pub(crate) mod migrating;
+    pub(crate) mod mongodb;
     pub(crate) mod null;
     pub(crate) mod orm;
     pub(crate) mod postgres;
@@ -43,6 +44,7 @@ use self::stores::{
     memcached::Memcached,
     memory::Memory,
     migrating::{FilesToRedis, InMemory},
+    mongodb::Mongodb,
     null::Null,
     orm::Orm,
     postgres::Postgres,
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Arc::new(Redis::default()),
         Arc::new(Redis::cached()),
         Arc::new(Memcached::default()),
+        Arc::new(Mongodb::default()),
         Arc::new(Postgres(Arc::clone(&postgres))),
         Arc::new(MariaDb(Arc::clone(&mariadb))),
         Arc::new(Sqlite),

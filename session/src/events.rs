@@ -84,6 +84,7 @@ events! {
     STORE_FULL: WARN "session.store.full" { store, limit };
     STORE_PRUNE: WARN "session.store.prune" { store, error };
     STORE_UNCACHED: WARN "session.store.uncached" { store, error };
+    STORE_UNSWEPT: WARN "session.store.unswept" { store };
     NO_MIDDLEWARE: ERROR "session.no_middleware" { route };
     USAGE: ERROR "session.usage" { error };
     SECOND_STORE: ERROR "session.second_store" { cookie, store };
@@ -276,6 +277,11 @@ pub(crate) fn store_uncached(store: &'static str, error: &StoreError) {
         { store, error = %Chain(error) },
         "the server does not tell what changes, so that nothing is cached"
     );
+}
+
+/// A server that was asked to delete what expires does not know how.
+pub(crate) fn store_unswept(store: &'static str) {
+    emit!(STORE_UNSWEPT, { store }, "the server deletes nothing by itself, so that expired records need a sweep");
 }
 
 /// Something else is stored where a record would be.

@@ -28,6 +28,8 @@ mod memcached;
 #[cfg(feature = "memory")]
 mod memory;
 mod migrating;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 mod null;
 #[cfg(feature = "orm")]
 pub mod orm;
@@ -65,6 +67,8 @@ pub use self::memcached::MemcachedStore;
 pub use self::memory::MemoryStore;
 pub use self::migrating::MigratingStore;
 pub(crate) use self::migrating::{Direction, Migration, Other};
+#[cfg(feature = "mongodb")]
+pub use self::mongodb::MongodbStore;
 pub use self::null::NullStore;
 #[cfg(feature = "orm")]
 pub use self::orm::OrmStore;

@@ -2,10 +2,10 @@
 
 use std::thread;
 
-use actix_typed_session::store::{DynamodbStore, MemcachedStore, RedisStore, SessionStore, SqlStore};
+use actix_typed_session::store::{DynamodbStore, MemcachedStore, MongodbStore, RedisStore, SessionStore, SqlStore};
 use actix_typed_session_tests::support::{
-    dynamodb::DynamodbServer, mariadb::MariaDbServer, memcached::MemcachedServer, postgres::PostgresServer,
-    redis::RedisServer,
+    dynamodb::DynamodbServer, ferretdb::FerretDb, mariadb::MariaDbServer, memcached::MemcachedServer,
+    postgres::PostgresServer, redis::RedisServer,
 };
 
 use super::load::TIMEOUT;
@@ -156,16 +156,16 @@ impl Backend for Cached {
     }
 }
 
-/// A server with the table made.
+/// A server with the table, or what there is of the kind, made.
 pub(crate) struct Migrated<S>(pub(crate) S);
 
 /// The same, from a moment when nothing can be awaited.
 pub(crate) fn migrated<S>(server: S) -> Migrated<S>
 where
-    Migrated<S>: Backend<Store = SqlStore>,
+    Migrated<S>: Backend<Store: Patient>,
 {
     let server = Migrated(server);
-    make(server.store(server.port()).timeout(std::time::Duration::from_secs(20)));
+    make(server.store(server.port()).patient());
     server
 }
 
@@ -177,17 +177,22 @@ fn make(store: impl SessionStore) {
     made.join().unwrap();
 }
 
-macro_rules! sql {
-    ($server:ty) => {
+/// A store that waits for longer than under load.
+pub(crate) trait Patient: SessionStore {
+    fn patient(self) -> Self;
+}
+
+macro_rules! migrated {
+    ($server:ty, $store:ty) => {
         impl Backend for Migrated<$server> {
-            type Store = SqlStore;
+            type Store = $store;
 
             fn port(&self) -> u16 {
                 self.0.port()
             }
 
-            fn store(&self, port: u16) -> SqlStore {
-                SqlStore::new(&self.0.url_at(port)).unwrap().timeout(TIMEOUT)
+            fn store(&self, port: u16) -> $store {
+                <$store>::new(&self.0.url_at(port)).unwrap().timeout(TIMEOUT)
             }
 
             fn stop(&mut self) {
@@ -208,5 +213,18 @@ macro_rules! sql {
         }
     };
 }
-sql!(PostgresServer);
-sql!(MariaDbServer);
+migrated!(PostgresServer, SqlStore);
+migrated!(MariaDbServer, SqlStore);
+migrated!(FerretDb, MongodbStore);
+
+impl Patient for SqlStore {
+    fn patient(self) -> Self {
+        self.timeout(std::time::Duration::from_secs(20))
+    }
+}
+
+impl Patient for MongodbStore {
+    fn patient(self) -> Self {
+        self.timeout(std::time::Duration::from_secs(20))
+    }
+}

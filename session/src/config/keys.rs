@@ -135,9 +135,24 @@ pub(super) const SETTINGS: &[Setting] = &[
         config.store.memcached = Servers(servers.into());
         Ok(())
     }),
-    later("SESSION_MONGODB"),
-    later("SESSION_MONGODB_DB"),
-    later("SESSION_MONGODB_COLLECT"),
+    setting("SESSION_MONGODB", |config, value| {
+        let url = value.text()?;
+        if !["mongodb://", "mongodb+srv://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(value.bad_secret("accepted is a URL such as `mongodb://127.0.0.1:27017`"));
+        }
+        config.store.mongodb_url = Url(url.into());
+        Ok(())
+    }),
+    setting("SESSION_MONGODB_DB", |config, value| value.text().map(|name| config.store.mongodb_database = name.into())),
+    setting("SESSION_MONGODB_COLLECT", |config, value| {
+        value.text().map(|name| config.store.mongodb_collection = name.into())
+    }),
+    setting("SESSION_MONGODB_READ_CONCERN", |config, value| {
+        let all = [("linearizable", false), ("majority", true)];
+        let is_majority = value.choice(&all, "accepted are `linearizable` and `majority`")?;
+        config.store.mongodb_majority_reads = is_majority;
+        Ok(())
+    }),
     Setting {
         name: "SESSION_SQL",
         aliases: &["SESSION_SQLALCHEMY", "SQLALCHEMY_DATABASE_URI"],
@@ -210,7 +225,7 @@ const STORES: &[(&str, Option<StoreKind>)] = &[
     ("memcached", Some(StoreKind::Memcached)),
     ("cache", Some(StoreKind::Cache)),
     ("cachelib", Some(StoreKind::Cache)),
-    ("mongodb", None),
+    ("mongodb", Some(StoreKind::Mongodb)),
     ("sql", Some(StoreKind::Sql)),
     ("sqlalchemy", Some(StoreKind::Sql)),
     ("orm", Some(StoreKind::Orm)),
@@ -228,8 +243,7 @@ pub(super) fn is_store(name: &str) -> bool {
 }
 
 fn store_kind(value: &Value<'_>) -> Result<StoreKind, ConfigError> {
-    let accepted =
-        "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `sql`, `orm` and `dynamodb`";
+    let accepted = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `mongodb`, `sql`, `orm` and `dynamodb`";
     let kind = value.choice(STORES, accepted)?;
     let kind = kind.ok_or_else(|| value.bad(format!("this version does not have that store yet; {accepted}")))?;
     built_in(kind).map_err(|why| value.bad(why))

@@ -59,6 +59,8 @@ impl SessionConfig {
                     .timeout(self.store_timeout)
                     .clock(self.clock.clone()),
             )),
+            #[cfg(feature = "mongodb")]
+            StoreKind::Mongodb => Ok(Arc::new(self.mongodb_store()?)),
             #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
             StoreKind::Sql => Ok(Arc::new(self.sql_store()?)),
             #[cfg(feature = "orm")]
@@ -68,6 +70,19 @@ impl SessionConfig {
             #[allow(unreachable_patterns, reason = "with all features on, every kind has its arm")]
             kind => Err(missing(kind)),
         }
+    }
+}
+
+#[cfg(feature = "mongodb")]
+impl SessionConfig {
+    fn mongodb_store(&self) -> Result<super::MongodbStore, ConfigError> {
+        let settings = &self.store;
+        let store = super::MongodbStore::new(&settings.mongodb_url.0)?
+            .database(&settings.mongodb_database)?
+            .collection(&settings.mongodb_collection)?
+            .timeout(self.store_timeout)
+            .clock(self.clock.clone());
+        Ok(if settings.mongodb_majority_reads { store.majority_reads() } else { store })
     }
 }
 
@@ -125,6 +140,10 @@ pub(crate) struct StoreSettings {
     /// How many bytes of what it reads a worker keeps; 0 for nothing.
     pub(crate) redis_client_cache: usize,
     pub(crate) memcached: Servers,
+    pub(crate) mongodb_url: Url,
+    pub(crate) mongodb_database: String,
+    pub(crate) mongodb_collection: String,
+    pub(crate) mongodb_majority_reads: bool,
     pub(crate) cache: Option<CacheSetting>,
     pub(crate) file_dir: PathBuf,
     /// Over so many records, those that expire soonest are removed.
@@ -168,6 +187,10 @@ impl Default for StoreSettings {
             redis_port: 6379,
             redis_client_cache: 0,
             memcached: Servers("127.0.0.1:11211".to_owned()),
+            mongodb_url: Url("mongodb://127.0.0.1:27017".to_owned()),
+            mongodb_database: "flask_session".to_owned(),
+            mongodb_collection: "sessions".to_owned(),
+            mongodb_majority_reads: false,
             cache: None,
             file_dir: PathBuf::from("flask_session"),
             file_threshold: None,
@@ -196,6 +219,7 @@ pub(crate) enum StoreKind {
     Filesystem,
     Redis,
     Memcached,
+    Mongodb,
     Sql,
     Orm,
     Cache,
@@ -211,6 +235,7 @@ impl StoreKind {
             Self::Filesystem => Some(("filesystem", cfg!(feature = "filesystem"))),
             Self::Redis => Some(("redis", cfg!(feature = "redis"))),
             Self::Memcached => Some(("memcached", cfg!(feature = "memcached"))),
+            Self::Mongodb => Some(("mongodb", cfg!(feature = "mongodb"))),
             Self::Sql => Some(("sql", cfg!(any(feature = "postgres", feature = "mysql", feature = "sqlite")))),
             Self::Orm => Some(("orm", cfg!(feature = "orm"))),
             Self::Cache => Some(("cache", cfg!(feature = "cache"))),

@@ -51,6 +51,8 @@ const SCHEMES: &[Scheme] = &[
     ("s3://", StoreKind::Cache, |settings, url| settings.cache = Some(CacheSetting::At(Url(url.to_owned())))),
     ("memcached://", StoreKind::Memcached, |settings, url| settings.memcached = Servers(url.to_owned())),
     ("dynamodb://", StoreKind::Dynamodb, |settings, url| settings.dynamodb = Some(Url(url.to_owned()))),
+    ("mongodb://", StoreKind::Mongodb, at_mongodb),
+    ("mongodb+srv://", StoreKind::Mongodb, at_mongodb),
     ("postgresql", StoreKind::Sql, at_sql),
     ("postgres", StoreKind::Sql, at_sql),
     ("mysql", StoreKind::Sql, at_sql),
@@ -63,6 +65,10 @@ const SCHEMES: &[Scheme] = &[
 
 fn at_redis(settings: &mut StoreSettings, url: &str) {
     settings.redis_url = Some(Url(url.to_owned()));
+}
+
+fn at_mongodb(settings: &mut StoreSettings, url: &str) {
+    settings.mongodb_url = Url(url.to_owned());
 }
 
 fn at_sql(settings: &mut StoreSettings, url: &str) {
