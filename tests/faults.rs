@@ -8,7 +8,8 @@
 use std::process::ExitCode;
 
 use actix_typed_session_tests::support::{
-    mariadb::MariaDbServer, memcached::MemcachedServer, postgres::PostgresServer, redis::RedisServer, trial::conclude,
+    mariadb::MariaDbServer, memcached::MemcachedServer, postgres::PostgresServer, redis::RedisServer, s3::S3Server,
+    trial::conclude,
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
     lasting_server!(trials, "memcached", MemcachedServer::missing(), MemcachedServer::start());
     any_server!(trials, "postgres", PostgresServer::missing(), migrated(PostgresServer::start_durable()));
     any_server!(trials, "mariadb", MariaDbServer::missing(), migrated(MariaDbServer::start_durable()));
+    any_server!(trials, "cache_s3", S3Server::missing(), S3Server::start());
     // and those that only a Redis has
     trials.extend([
         trial("redis", "its_connections_are_killed", RedisServer::missing(), || disconnected::disconnected(durable())),

@@ -2,9 +2,9 @@
 
 use std::thread;
 
-use actix_typed_session::store::{MemcachedStore, RedisStore, SessionStore, SqlStore};
+use actix_typed_session::store::{CacheStore, MemcachedStore, OpendalCache, RedisStore, SessionStore, SqlStore};
 use actix_typed_session_tests::support::{
-    mariadb::MariaDbServer, memcached::MemcachedServer, postgres::PostgresServer, redis::RedisServer,
+    mariadb::MariaDbServer, memcached::MemcachedServer, postgres::PostgresServer, redis::RedisServer, s3::S3Server,
 };
 
 use super::load::TIMEOUT;
@@ -70,6 +70,35 @@ impl Backend for MemcachedServer {
 
     fn store(&self, port: u16) -> MemcachedStore {
         MemcachedStore::new(&format!("127.0.0.1:{port}")).unwrap().timeout(TIMEOUT)
+    }
+
+    fn stop(&mut self) {
+        self.stop();
+    }
+
+    fn restart(&mut self) {
+        self.restart();
+    }
+
+    fn pause(&self) {
+        self.pause();
+    }
+
+    fn resume(&self) {
+        self.resume();
+    }
+}
+
+/// What it acknowledged is in its files, and survives that it is killed.
+impl Backend for S3Server {
+    type Store = CacheStore<OpendalCache>;
+
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn store(&self, port: u16) -> CacheStore<OpendalCache> {
+        CacheStore::new(OpendalCache::from_url(&Self::url("faults", port)).unwrap().timeout(TIMEOUT / 2))
     }
 
     fn stop(&mut self) {
