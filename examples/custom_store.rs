@@ -14,7 +14,7 @@ use std::{
 
 use actix_typed_session::{
     Clock, Session, SessionMiddleware,
-    store::{Created, Record, SessionStore, StoreError, Updated, Version, async_trait},
+    store::{Created, Record, SessionStore, StoreError, Swept, Updated, Version, async_trait},
 };
 use actix_web::{App, HttpServer, get};
 
@@ -100,12 +100,15 @@ impl SessionStore for MapStore {
         Ok(())
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         let mut rows = self.rows();
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let expired: Vec<_> =
-            rows.iter().filter(|(_, row)| !self.is_live(row)).map(|(key, _)| key.clone()).take(limit).collect();
-        Ok(expired.iter().filter(|key| rows.remove(*key).is_some()).count() as u64)
+        let mut expired: Vec<_> =
+            rows.iter().filter(|(_, row)| !self.is_live(row)).map(|(key, _)| key.clone()).collect();
+        let more = expired.len() > limit;
+        expired.truncate(limit);
+        let deleted = expired.iter().filter(|key| rows.remove(*key).is_some()).count() as u64;
+        Ok(Swept { deleted, more })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -21,7 +21,7 @@ use std::{
 
 use actix_typed_session::{
     Clock, Session, SessionConfig, SessionError, SessionHandle, SessionMiddleware, Sessions,
-    store::{Created, Record, SessionStore, StoreError, Updated, Version},
+    store::{Created, Record, SessionStore, StoreError, Swept, Updated, Version},
     testing::{Fault, FaultStore, Gate, Operation, ReferenceStore, SpyStore},
 };
 use actix_web::{
@@ -340,7 +340,7 @@ impl SessionStore for Watched {
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
         apart(self.inner.delete(key)).await
     }
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         self.inner.delete_expired(limit).await
     }
     async fn ping(&self) -> Result<(), StoreError> {

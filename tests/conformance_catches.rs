@@ -12,7 +12,7 @@ use std::{
 
 use actix_typed_session::{
     Clock,
-    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version, async_trait},
+    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Swept, Updated, Version, async_trait},
     testing::{
         self,
         conformance::{self, Subject},
@@ -46,6 +46,8 @@ enum Flaw {
     SweepDeletesLive,
     SweepIgnoresLimit,
     SweepIsForgotten,
+    SweepEndsEarly,
+    SweepNeverEnds,
     BytesAreText,
     BytesAreTrimmed,
     LimitIsSilent,
@@ -67,7 +69,7 @@ enum Flaw {
 
 impl Flaw {
     /// The flaws and the rule that has to catch each.
-    const ALL: [(Flaw, &str); 35] = [
+    const ALL: [(Flaw, &str); 37] = [
         (Flaw::LoadReturnsExpired, "s01"),
         (Flaw::CreateOverwrites, "s02"),
         (Flaw::CreateRaces, "s02"),
@@ -98,6 +100,8 @@ impl Flaw {
         (Flaw::SweepDeletesLive, "s13"),
         (Flaw::SweepIgnoresLimit, "s13"),
         (Flaw::SweepIsForgotten, "s13"),
+        (Flaw::SweepEndsEarly, "s13"),
+        (Flaw::SweepNeverEnds, "s13"),
         (Flaw::ReplicaIsRead, "s14"),
         (Flaw::RecallsExpired, "s01"),
         (Flaw::RecallsReplaced, "s14"),
@@ -378,19 +382,21 @@ impl SessionStore for Flawed {
         Ok(())
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         let mut entries = self.entries.lock().unwrap();
         if self.is(Flaw::SweepIsForgotten) {
-            return Ok(0);
+            return Ok(Swept::default());
         }
         let all = self.is(Flaw::SweepDeletesLive);
         let ended = entries.iter().filter(|(_, entry)| all || self.live(entry).is_none()).map(|(key, _)| key.clone());
         let limit = if self.is(Flaw::SweepIgnoresLimit) { usize::MAX } else { usize::try_from(limit).unwrap() };
-        let ended: Vec<_> = ended.take(limit).collect();
+        let mut ended: Vec<_> = ended.collect();
+        let more = ended.len() > limit && !self.is(Flaw::SweepEndsEarly) || self.is(Flaw::SweepNeverEnds);
+        ended.truncate(limit);
         for key in &ended {
             entries.remove(key);
         }
-        Ok(ended.len() as u64)
+        Ok(Swept { deleted: ended.len() as u64, more })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -455,8 +461,8 @@ impl SessionStore for Failing {
         self.fail().await
     }
 
-    async fn delete_expired(&self, _: u64) -> Result<u64, StoreError> {
-        Ok(0)
+    async fn delete_expired(&self, _: u64) -> Result<Swept, StoreError> {
+        Ok(Swept::default())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

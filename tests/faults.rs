@@ -14,6 +14,7 @@ use actix_typed_session_tests::support::{
     memcached::MemcachedServer,
     postgres::PostgresServer,
     redis::RedisServer,
+    s3::S3Server,
     trial::conclude,
 };
 use libtest_mimic::{Arguments, Trial};
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
     any_server!(trials, "mariadb", MariaDbServer::missing(), migrated(MariaDbServer::start_durable()));
     any_server!(trials, "dynamodb", DynamodbServer::missing(Kind::Local), dynamodb());
     any_server!(trials, "mongodb", FerretDb::missing(), migrated(FerretDb::start()));
+    any_server!(trials, "cache_s3", S3Server::missing(), S3Server::start());
     // and those that only a Redis has
     trials.extend([
         trial("redis", "its_connections_are_killed", RedisServer::missing(), || disconnected::disconnected(durable())),

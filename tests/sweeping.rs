@@ -56,11 +56,10 @@ async fn it_begins_within_the_period_and_goes_on_until_nothing_is_left() {
     site.fill(2500).await;
     let sweeper = site.sessions.sweep_every(PERIOD);
     tokio::time::sleep(PERIOD).await;
-    // three batches with something, and one without
-    assert_eq!(site.sweeps(), 4);
-    assert_eq!(site.store.delete_expired(10_000).await.unwrap(), 0);
+    assert_eq!(site.sweeps(), 3);
+    assert_eq!(site.store.delete_expired(10_000).await.unwrap().deleted, 0);
     tokio::time::sleep(PERIOD).await;
-    assert_eq!(site.sweeps(), 4 + 1 + 1);
+    assert_eq!(site.sweeps(), 3 + 1 + 1);
     sweeper.stop().await;
 }
 
@@ -105,7 +104,7 @@ async fn after_a_failure_it_tries_again_the_next_time() {
     tokio::time::sleep(PERIOD).await;
     assert_eq!(site.sweeps(), 1);
     tokio::time::sleep(PERIOD).await;
-    assert_eq!(site.sweeps(), 1 + 2);
+    assert_eq!(site.sweeps(), 1 + 1);
     sweeper.stop().await;
 }
 

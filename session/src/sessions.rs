@@ -228,12 +228,12 @@ impl Sessions {
         Detached::new(Joint::new(revoke_all(worker, owner, None, "owner").boxed())).await
     }
 
-    /// Deletes expired records in stores that do not do so by themselves, a thousand at a time until there are none;
-    /// says how many.
+    /// Deletes expired records in stores that do not do so by themselves, a thousand at most at a time until there are
+    /// none; says how many.
     ///
     /// For a tool; in the server, [`SessionMiddleware::sweep_every`](crate::SessionMiddleware::sweep_every) does it. In
-    /// Redis it does nothing. The filesystem store looks through some thousand files at a time, stops where none of them
-    /// has expired, and goes on there the next time.
+    /// Redis it does nothing. Files and objects are looked through one after the other: a walk that something else began
+    /// and left, such as a sweep by traffic, goes on where it was.
     ///
     /// # Errors
     ///

@@ -97,7 +97,7 @@ pub use self::sql::{SqlDatabase, SqlPool, SqlStore};
 /// | S10 | two prefixes never see each other; a key may hold `*`, `%`, `{`, quotes, unicode |
 /// | S11 | a backend that is down, hangs or answers nonsense is an `Err` within the timeout, never `None` |
 /// | S12 | dropping any of its futures half-way never makes a later call wrong |
-/// | S13 | [`delete_expired`](Self::delete_expired) deletes at most `limit` expired records, never a live one, and a call's work is bounded |
+/// | S13 | [`delete_expired`](Self::delete_expired) deletes at most `limit` expired records, never a live one; a call's work is bounded, and a sweep of many ends and has deleted all |
 /// | S14 | [`load`](Self::load) sees acknowledged writes |
 /// | S15 | [`migrate`](Self::migrate) may run twice and concurrently without harm |
 /// | S16 | conditional writes are never retried inside: a write whose outcome is unknown is [`OutcomeUnknown`](StoreErrorKind::OutcomeUnknown) |
@@ -219,25 +219,25 @@ pub trait SessionStore: Send + Sync + 'static {
     /// ```
     async fn delete(&self, key: &str) -> Result<(), StoreError>;
 
-    /// Deletes at most `limit` expired records and says how many; 0 where the backend expires them by itself.
+    /// Deletes at most `limit` expired records; nothing where the backend expires them by itself.
     ///
-    /// A call's work is bounded, so it may return less than `limit` while there is more: a sweep calls it again.
+    /// A call's work is bounded, so that it may delete less than `limit`, or nothing, while there is more. A sweep calls
+    /// it again while [`Swept::more`] says so, which ends, and has deleted then all that had expired when it began.
+    /// [`SessionMiddleware::sweep_every`](crate::SessionMiddleware::sweep_every) is a task that does.
     ///
     /// # Errors
     ///
-    /// The backend can't be asked or does not answer in time; some records may be deleted then.
-    ///
-    /// [`SessionMiddleware::sweep_every`](crate::SessionMiddleware::sweep_every) is a task that does.
+    /// The backend can't be asked or does not answer in time; some records may be deleted then. A store that walks over
+    /// its records goes on behind one that it can't read, and says so in the call that comes to the end.
     ///
     /// ```
     /// # use actix_typed_session::store::{MemoryStore, Record, SessionStore, StoreError, Created, Updated, Version};
     /// # #[actix_web::main] async fn main() -> Result<(), StoreError> {
     /// # let store = MemoryStore::default();
-    /// let deleted = store.delete_expired(1000).await?;
-    /// assert!(deleted <= 1000);
+    /// while store.delete_expired(1000).await?.more {}
     /// # Ok(()) }
     /// ```
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError>;
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError>;
 
     /// Asks the backend for an answer, any answer: for a health check, or to fail at start.
     ///
@@ -525,4 +525,20 @@ pub enum Updated {
     Conflict(Record),
     /// There is no live record under this key.
     Gone,
+}
+
+/// What a call of [`SessionStore::delete_expired`] did.
+///
+/// ```
+/// use actix_typed_session::store::Swept;
+///
+/// // of a backend that expires its records by itself
+/// assert_eq!(Swept::default(), Swept { deleted: 0, more: false });
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// How many records were deleted.
+    pub deleted: u64,
+    /// Whether the sweep is to go on with another call: there may be more that had expired when it began.
+    pub more: bool,
 }

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use crate::{error::StoreError, worker::Worker};
+use crate::{error::StoreError, store::Swept, worker::Worker};
 
 /// A task that deletes expired records from time to time, made by
 /// [`SessionMiddleware::sweep_every`](crate::SessionMiddleware::sweep_every). It ends when this is dropped.
@@ -104,15 +104,16 @@ async fn run(worker: Arc<Worker>, period: Duration, mut gone: watch::Receiver<()
     }
 }
 
+/// So many calls walk over tens of millions of objects in object storage.
+const CALLS_MAX: usize = 100_000;
+
 async fn batches(worker: &Worker, mut is_over: impl FnMut() -> bool) -> Result<u64, StoreError> {
     let mut swept = 0;
     // others may write records that expire as fast as these are deleted
-    for _ in 0..1000 {
-        match worker.sweep().await? {
-            0 => break,
-            batch => swept += batch,
-        }
-        if is_over() {
+    for _ in 0..CALLS_MAX {
+        let Swept { deleted, more } = worker.sweep().await?;
+        swept += deleted;
+        if !more || is_over() {
             break;
         }
     }

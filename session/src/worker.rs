@@ -19,7 +19,7 @@ use crate::{
     queue::Queue,
     record::{self, Contents},
     seal::Sealer,
-    store::{Created, Record, SessionStore, Updated, Version},
+    store::{Created, Record, SessionStore, Swept, Updated, Version},
 };
 
 /// What follows from the settings, once.
@@ -178,13 +178,13 @@ impl Worker {
         self.within("delete", budget, StoreErrorKind::OutcomeUnknown, self.store.delete(key)).await
     }
 
-    /// Deletes a batch of expired records; says how many those were.
-    pub(crate) async fn sweep(&self) -> Result<u64, StoreError> {
+    /// Deletes a batch of expired records.
+    pub(crate) async fn sweep(&self) -> Result<Swept, StoreError> {
         const BATCH: u64 = 1000;
         let sweeping = self.store.delete_expired(BATCH);
         let swept = self.within("delete_expired", self.budget(), StoreErrorKind::OutcomeUnknown, sweeping).await;
-        if let Ok(count) = swept {
-            events::swept(self.store.name(), count);
+        if let Ok(Swept { deleted, .. }) = swept {
+            events::swept(self.store.name(), deleted);
         }
         swept
     }

@@ -2,10 +2,12 @@
 
 use std::thread;
 
-use actix_typed_session::store::{DynamodbStore, MemcachedStore, MongodbStore, RedisStore, SessionStore, SqlStore};
+use actix_typed_session::store::{
+    CacheStore, DynamodbStore, MemcachedStore, MongodbStore, OpendalCache, RedisStore, SessionStore, SqlStore,
+};
 use actix_typed_session_tests::support::{
     dynamodb::DynamodbServer, ferretdb::FerretDb, mariadb::MariaDbServer, memcached::MemcachedServer,
-    postgres::PostgresServer, redis::RedisServer,
+    postgres::PostgresServer, redis::RedisServer, s3::S3Server,
 };
 
 use super::load::TIMEOUT;
@@ -106,6 +108,35 @@ impl Backend for MemcachedServer {
 
     fn store(&self, port: u16) -> MemcachedStore {
         MemcachedStore::new(&format!("127.0.0.1:{port}")).unwrap().timeout(TIMEOUT)
+    }
+
+    fn stop(&mut self) {
+        self.stop();
+    }
+
+    fn restart(&mut self) {
+        self.restart();
+    }
+
+    fn pause(&self) {
+        self.pause();
+    }
+
+    fn resume(&self) {
+        self.resume();
+    }
+}
+
+/// What it acknowledged is in its files, and survives that it is killed.
+impl Backend for S3Server {
+    type Store = CacheStore<OpendalCache>;
+
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn store(&self, port: u16) -> CacheStore<OpendalCache> {
+        CacheStore::new(OpendalCache::from_url(&Self::url("faults", port)).unwrap().timeout(TIMEOUT / 2))
     }
 
     fn stop(&mut self) {

@@ -76,7 +76,7 @@ async fn sweep(store: &FilesystemStore) -> (u64, usize) {
     let (mut deleted, mut errors) = (0, 0);
     for _ in 0..10 {
         match store.delete_expired(1000).await {
-            Ok(more) => deleted += more,
+            Ok(swept) => deleted += swept.deleted,
             Err(_) => errors += 1,
         }
     }

@@ -53,7 +53,7 @@ fn a_full_disk_is_an_error_and_loses_nothing() {
         assert!(found.expires_in <= HOUR);
 
         clock.advance(HOUR / 2);
-        assert_eq!(store.delete_expired(10).await.unwrap(), 1, "a sweep makes room");
+        assert_eq!(store.delete_expired(10).await.unwrap().deleted, 1, "a sweep makes room");
         fill();
         store.delete("ends").await.unwrap();
         assert_eq!(store.load("ends").await.unwrap(), None);

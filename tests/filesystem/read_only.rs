@@ -35,7 +35,7 @@ fn a_read_only_directory_is_read_and_each_write_is_an_error() {
         store.ping().await.unwrap();
         assert_eq!(store.load("key").await.unwrap().unwrap().bytes, "bytes");
         assert_eq!(store.load("none").await.unwrap(), None);
-        assert_eq!(store.delete_expired(10).await.unwrap(), 0, "nothing is due");
+        assert_eq!(store.delete_expired(10).await.unwrap().deleted, 0, "nothing is due");
         clock.advance(HOUR / 2);
         let errors = [
             store.create("new", &record).await.unwrap_err(),
@@ -48,7 +48,7 @@ fn a_read_only_directory_is_read_and_each_write_is_an_error() {
         assert!(errors.iter().all(|error| error.kind() == StoreErrorKind::Unavailable), "{errors:?}");
         assert_eq!(FilesystemStore::new("sessions").unwrap_err().key(), "SESSION_FILE_DIR");
         remount("rw");
-        assert_eq!(store.delete_expired(10).await.unwrap(), 1);
+        assert_eq!(store.delete_expired(10).await.unwrap().deleted, 1);
         assert_eq!(store.update("key", &Record::new("new", HOUR), &record.version).await.unwrap(), Updated::Done);
     });
 }

@@ -202,7 +202,7 @@ pub(crate) async fn sweep(root: &Path) {
     let clock = Clock::manual();
     clock.advance(HOUR * 2);
     let store = FilesystemStore::new(root).unwrap().clock(clock);
-    while store.delete_expired(10_000).await.unwrap() > 0 {}
+    while store.delete_expired(10_000).await.unwrap().more {}
 }
 
 /// All files of a store but its locks.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_typed_session::{
     SessionConfig, SessionMiddleware,
-    store::{Created, Record, SessionStore, StoreError, Updated, Version, async_trait},
+    store::{Created, Record, SessionStore, StoreError, Swept, Updated, Version, async_trait},
     testing::{Fault, Operation, ReferenceStore},
 };
 use actix_typed_session_tests::support::{
@@ -307,7 +307,7 @@ impl SessionStore for Contended {
         self.0.delete(key).await
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         self.0.delete_expired(limit).await
     }
 

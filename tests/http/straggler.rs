@@ -7,7 +7,7 @@ use std::{
 
 use actix_typed_session::{
     SessionMiddleware,
-    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version, async_trait},
+    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Swept, Updated, Version, async_trait},
     testing::{Fault, Operation, ReferenceStore},
 };
 use actix_typed_session_tests::support::{browser::Browser, server::Server};
@@ -51,7 +51,7 @@ impl SessionStore for Slow {
         self.store.delete(key).await
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         self.store.delete_expired(limit).await
     }
 

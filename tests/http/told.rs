@@ -7,7 +7,7 @@ use std::{
 
 use actix_typed_session::{
     Session, SessionConfig, SessionMiddleware,
-    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version},
+    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Swept, Updated, Version},
 };
 use actix_typed_session_tests::support::{browser::Browser, server::Server};
 use actix_web::web::get;
@@ -181,7 +181,7 @@ impl SessionStore for Patient {
         self.wait().await
     }
 
-    async fn delete_expired(&self, _: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, _: u64) -> Result<Swept, StoreError> {
         self.wait().await
     }
 

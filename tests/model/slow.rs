@@ -3,7 +3,7 @@
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use actix_typed_session::{
-    store::{Created, Record, SessionStore, StoreError, Updated, Version},
+    store::{Created, Record, SessionStore, StoreError, Swept, Updated, Version},
     testing::FaultStore,
 };
 use async_trait::async_trait;
@@ -58,7 +58,7 @@ impl SessionStore for Slow {
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
         apart("delete", key, self.0.delete(key), |()| "done".to_owned()).await
     }
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         self.0.delete_expired(limit).await
     }
     async fn ping(&self) -> Result<(), StoreError> {

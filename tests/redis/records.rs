@@ -85,7 +85,7 @@ async fn each_operation_is_one_command() {
     assert_eq!(calls(&server).await, [("ping".to_owned(), 1)]);
 
     reset_calls(&server).await;
-    assert_eq!(store.delete_expired(100).await.unwrap(), 0);
+    assert_eq!(store.delete_expired(100).await.unwrap().deleted, 0);
     store.migrate().await.unwrap();
     assert_eq!(calls(&server).await, []);
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use actix_typed_session::{
-    store::{Created, Record, SessionStore, StoreError, Updated, Version, async_trait},
+    store::{Created, Record, SessionStore, StoreError, Swept, Updated, Version, async_trait},
     testing::FaultStore,
 };
 use tokio::sync::Semaphore;
@@ -67,7 +67,7 @@ impl SessionStore for Odd {
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
         self.inner.delete(key).await
     }
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         self.inner.delete_expired(limit).await
     }
     async fn ping(&self) -> Result<(), StoreError> {

@@ -137,14 +137,14 @@ async fn a_sweep_deletes_in_batches_and_no_more_than_it_may(database: &Database)
         let _ = store.create(&format!("expired {index}"), &record("")).await.unwrap();
     }
     let _ = store.create("live", &Record::new("live", 10 * MINUTE)).await.unwrap();
-    assert_eq!(store.delete_expired(1000).await.unwrap(), 0);
+    assert_eq!(store.delete_expired(1000).await.unwrap().deleted, 0);
     clock.advance(2 * MINUTE);
     assert_eq!(store.count_expired().await.unwrap(), Some(250));
-    assert_eq!(store.delete_expired(0).await.unwrap(), 0);
-    assert_eq!(store.delete_expired(1).await.unwrap(), 1);
-    assert_eq!(store.delete_expired(101).await.unwrap(), 101);
-    assert_eq!(store.delete_expired(1000).await.unwrap(), 148);
-    assert_eq!(store.delete_expired(1000).await.unwrap(), 0);
+    assert_eq!(store.delete_expired(0).await.unwrap().deleted, 0);
+    assert_eq!(store.delete_expired(1).await.unwrap().deleted, 1);
+    assert_eq!(store.delete_expired(101).await.unwrap().deleted, 101);
+    assert_eq!(store.delete_expired(1000).await.unwrap().deleted, 148);
+    assert_eq!(store.delete_expired(1000).await.unwrap().deleted, 0);
     assert_eq!(store.count_expired().await.unwrap(), Some(0));
     assert!(database.holds(&table, "1 = 1").await);
     assert_eq!(store.load("live").await.unwrap().unwrap().bytes, "live");
@@ -166,10 +166,10 @@ async fn many_sweeps_at_once_delete_each_row_once(database: &Database) {
             assert!(store.touch("busy", minute * MINUTE).await.unwrap());
         }
     };
-    let sweeps = join_all((0..4).map(|_| async { store.delete_expired(1000).await.unwrap() }));
+    let sweeps = join_all((0..4).map(|_| async { store.delete_expired(1000).await.unwrap().deleted }));
     let (mut deleted, ()) = futures_util::future::join(sweeps, touches).await;
     // who finds that others were at all of its batch may leave some
-    deleted.push(store.delete_expired(1000).await.unwrap());
+    deleted.push(store.delete_expired(1000).await.unwrap().deleted);
     assert_eq!(deleted.iter().sum::<u64>(), 300);
 }
 
@@ -187,9 +187,9 @@ async fn a_sweep_passes_by_a_row_that_somebody_holds(database: &Database) {
     let mut held = other.begin().await.unwrap();
     let lock = format!("SELECT 1 FROM {table} WHERE id = 'held' FOR UPDATE");
     sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut *held).await.unwrap();
-    assert_eq!(store.delete_expired(10).await.unwrap(), 1);
+    assert_eq!(store.delete_expired(10).await.unwrap().deleted, 1);
     held.rollback().await.unwrap();
-    assert_eq!(store.delete_expired(10).await.unwrap(), 1);
+    assert_eq!(store.delete_expired(10).await.unwrap().deleted, 1);
 }
 
 /// The statement that deletes locks nothing that is not to be deleted.
@@ -285,7 +285,7 @@ async fn the_row_is_found_by_its_index(database: &Database) {
     assert!(store.touch("7", 2 * MINUTE).await.unwrap());
     assert!(matches!(store.update("7", &one, &one.version).await.unwrap(), Updated::Conflict(_)));
     store.delete("7").await.unwrap();
-    assert_eq!(store.delete_expired(100).await.unwrap(), 0);
+    assert_eq!(store.delete_expired(100).await.unwrap().deleted, 0);
     let third = read().await;
     assert!(third - second <= second - first + 10, "{first} {second} {third}");
 }
@@ -318,9 +318,9 @@ async fn no_statement_reads_the_table_from_end_to_end(database: &Database) {
         store.delete("no such").await.unwrap();
         assert_eq!(store.count_expired().await.unwrap(), Some(100));
     }
-    assert_eq!(store.delete_expired(60).await.unwrap(), 60);
-    assert_eq!(store.delete_expired(60).await.unwrap(), 40);
-    assert_eq!(store.delete_expired(60).await.unwrap(), 0);
+    assert_eq!(store.delete_expired(60).await.unwrap().deleted, 60);
+    assert_eq!(store.delete_expired(60).await.unwrap().deleted, 40);
+    assert_eq!(store.delete_expired(60).await.unwrap().deleted, 0);
     // a connection tells what it did when it ends
     drop(store);
     while scans("seq_scan + idx_scan").await < all + 60 {

@@ -9,8 +9,8 @@ use std::{
 use actix_typed_session::{
     Clock,
     store::{
-        Created, FilesystemStore, MemoryStore, MigratingStore, Record, RedisStore, SessionStore, StoreError, Updated,
-        Version,
+        Created, FilesystemStore, MemoryStore, MigratingStore, Record, RedisStore, SessionStore, StoreError, Swept,
+        Updated, Version,
     },
     testing::conformance::Subject,
 };
@@ -140,7 +140,7 @@ impl SessionStore for BeginsInOld {
         self.node.delete(key).await
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         self.node.delete_expired(limit).await
     }
 

@@ -41,7 +41,7 @@ async fn reading() {
     assert_eq!(NullStore.update("session:1", &record, &record.version).await.unwrap(), Updated::Gone);
     assert!(!NullStore.touch("session:1", record.expires_in).await.unwrap());
     NullStore.delete("session:1").await.unwrap();
-    assert_eq!(NullStore.delete_expired(10).await.unwrap(), 0);
+    assert_eq!(NullStore.delete_expired(10).await.unwrap().deleted, 0);
     NullStore.ping().await.unwrap();
 }
 

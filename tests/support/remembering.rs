@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use actix_typed_session::store::{Created, Record, SessionStore, StoreError, Updated, Version};
+use actix_typed_session::store::{Created, Record, SessionStore, StoreError, Swept, Updated, Version};
 use async_trait::async_trait;
 
 /// Passes everything to another store, and recalls what it has loaded until it writes there itself: as far behind as a
@@ -70,7 +70,7 @@ impl SessionStore for Remembering {
         self.inner.delete(key).await
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         self.inner.delete_expired(limit).await
     }
 

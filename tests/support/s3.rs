@@ -5,22 +5,24 @@
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 
-use super::installed::installed;
+use super::{
+    installed::installed,
+    process::{free_port, hold, release, wait_until_up},
+};
 
 /// `versitygw` over a folder, on a free port; killed when dropped.
 pub struct S3Server {
     folder: TempDir,
     port: u16,
-    process: Child,
+    arguments: Vec<String>,
+    process: Option<Child>,
 }
 
 /// The one who may do everything, and his word.
@@ -34,28 +36,21 @@ impl S3Server {
 
     /// A server with a bucket `sessions`.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(arguments: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         fs::create_dir(folder.path().join("sessions")).unwrap();
-        loop {
-            let port = free_port();
-            let mut process = Command::new(program().unwrap())
-                .env("ROOT_ACCESS_KEY", ROOT.0)
-                .env("ROOT_SECRET_KEY", ROOT.1)
-                .args(["--port", &format!("127.0.0.1:{port}"), "posix"])
-                .arg(folder.path())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            let patience = Instant::now() + Duration::from_secs(20);
-            while process.try_wait().unwrap().is_none() {
-                if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                    return Self { folder, port, process };
-                }
-                assert!(Instant::now() < patience, "versitygw does not start");
-                sleep(Duration::from_millis(10));
-            }
-        }
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        let mut server = Self { folder, port: 0, arguments, process: None };
+        let started = (0..100).any(|_| {
+            server.port = free_port();
+            server.try_start()
+        });
+        assert!(started, "versitygw does not start with {:?}", server.arguments);
+        server
     }
 
     /// The port alone.
@@ -63,13 +58,64 @@ impl S3Server {
         self.port
     }
 
+    /// The file that holds an object of the bucket.
+    pub fn file(&self, path: &str) -> PathBuf {
+        self.folder.path().join("sessions").join(path)
+    }
+
     /// Where a folder of the bucket is, at this server or at what listens at another port.
     pub fn url(folder: &str, port: u16) -> String {
-        let (user, secret) = ROOT;
+        Self::url_of("sessions", folder, port, ROOT)
+    }
+
+    /// The same for any bucket and anybody.
+    pub fn url_of(bucket: &str, folder: &str, port: u16, (user, secret): (&str, &str)) -> String {
         format!(
-            "s3://sessions/{folder}?endpoint=http%3A%2F%2F127.0.0.1%3A{port}&region=us-east-1&disable_config_load=true\
+            "s3://{bucket}/{folder}?endpoint=http%3A%2F%2F127.0.0.1%3A{port}&region=us-east-1&disable_config_load=true\
              &access_key_id={user}&secret_access_key={secret}"
         )
+    }
+
+    /// Kills it, as a crash would.
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Kills it if it runs, and starts it on the same port over the same folder.
+    pub fn restart(&mut self) {
+        self.stop();
+        assert!(self.try_start(), "port {} was taken meanwhile", self.port);
+    }
+
+    /// Holds it still: connections are accepted by the system, and nothing is answered.
+    pub fn pause(&self) {
+        hold(self.process.as_ref().expect("a server that runs").id());
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    pub fn resume(&self) {
+        release(self.process.as_ref().expect("a server that runs").id());
+    }
+
+    fn try_start(&mut self) -> bool {
+        let mut process = Command::new(program().unwrap())
+            .env("ROOT_ACCESS_KEY", ROOT.0)
+            .env("ROOT_SECRET_KEY", ROOT.1)
+            .args(["--keep-alive", "--port", &format!("127.0.0.1:{}", self.port)])
+            .args(&self.arguments)
+            .arg("posix")
+            .arg(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let is_up = wait_until_up(&mut process, || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+        self.process = is_up.then_some(process);
+        is_up
     }
 }
 
@@ -79,12 +125,6 @@ fn program() -> Option<PathBuf> {
 
 impl Drop for S3Server {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.stop();
     }
-}
-
-/// A port that nobody listens on; where another one is faster, the server ends, and starts at the next.
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }

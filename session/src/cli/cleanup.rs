@@ -9,13 +9,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::{failure::Failure, out::Out};
-use crate::{error::StoreError, store::SessionStore};
+use crate::{
+    error::StoreError,
+    store::{SessionStore, Swept},
+};
 
-/// A store's walk is bounded: so many calls in a row that find nothing are one for a store with millions of records.
-const IDLE_MAX: u32 = 500;
-/// The same where the store can't count, and knows by an index that there is nothing.
-const IDLE_MAX_UNCOUNTED: u32 = 3;
-/// So many calls in a row that fail are a store that is down, and fewer a record that can't be read.
+/// So many calls that fail are a store that is down, or a record that can't be read, and fewer bad luck.
 const FAILURES_MAX: u32 = 3;
 
 pub(super) async fn cleanup(
@@ -56,49 +55,36 @@ pub(super) async fn cleanup(
     })
 }
 
-/// Deletes until there is nothing left that had expired at the beginning, or others have deleted it.
+/// Deletes what had expired at the beginning, but for what somebody else has deleted.
 async fn sweep(
     store: &dyn SessionStore,
     counted: Option<u64>,
     batch: u64,
     progress: &mut Progress,
 ) -> Result<(), Failure> {
-    let (mut idle, mut failures, mut left) = (0, 0, counted);
+    let (mut failures, mut left) = (0, counted);
     let mut failed: Option<StoreError> = None;
-    loop {
-        if left.is_some_and(|left| left == 0) {
-            break;
-        }
+    while failures < FAILURES_MAX {
         match store.delete_expired(batch).await {
-            Ok(0) => (idle, failures) = (idle + 1, 0),
-            Ok(deleted) => {
-                (idle, failures) = (0, 0);
+            Ok(Swept { deleted, more }) => {
                 left = left.map(|left| left.saturating_sub(deleted));
                 progress.add(deleted);
+                if more {
+                    continue;
+                }
             }
             Err(error) => {
-                (idle, failures) = (idle + 1, failures + 1);
+                failures += 1;
                 failed.get_or_insert(error);
+                continue;
             }
         }
-        if failures >= FAILURES_MAX {
+        // two sweeps at once leave what either of them sees in use
+        let now = if left == Some(0) { left } else { store.count_expired().await.unwrap_or_default() };
+        if now.is_none_or(|now| now == 0 || left.is_some_and(|left| now >= left)) {
             break;
         }
-        if left.is_none() && idle >= IDLE_MAX_UNCOUNTED {
-            // what were too many to be counted may be few by now
-            left = store.count_expired().await?;
-            if left.is_none() {
-                break;
-            }
-        }
-        if idle >= IDLE_MAX {
-            // somebody else may have been here
-            let now = store.count_expired().await?;
-            if now >= left {
-                break;
-            }
-            (idle, left) = (0, now);
-        }
+        left = now;
     }
     failed.map_or(Ok(()), |error| Err(error.into()))
 }
@@ -199,10 +185,10 @@ mod tests {
             Ok(())
         }
 
-        async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+        async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
             let left = self.0.load(Ordering::Relaxed);
             self.0.store(left.saturating_sub(limit), Ordering::Relaxed);
-            Ok(left.min(limit))
+            Ok(Swept { deleted: left.min(limit), more: left > limit })
         }
 
         async fn count_expired(&self) -> Result<Option<u64>, StoreError> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     clock::Clock,
-    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version, async_trait},
+    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Swept, Updated, Version, async_trait},
 };
 
 mod build;
@@ -83,7 +83,7 @@ pub trait Cache: Send + Sync + 'static {
     /// By rule 5.
     async fn remove(&self, key: &str, tag: Option<&Tag>) -> Result<bool, StoreError>;
 
-    /// Removes at most `limit` of the values that have ended, each by its tag, and says how many; a call's work is bounded.
+    /// Removes at most `limit` of the values that have ended, each by its tag, as [`SessionStore::delete_expired`] has it.
     /// By default nothing, for a cache that ends them by itself.
     ///
     /// `has_ended` tells it of a value; its first [`CacheStore::HEAD`] bytes are enough.
@@ -91,9 +91,9 @@ pub trait Cache: Send + Sync + 'static {
     /// # Errors
     ///
     /// The cache can't be asked or does not answer in time; some values may be removed then.
-    async fn sweep(&self, limit: u64, has_ended: &HasEnded<'_>) -> Result<u64, StoreError> {
+    async fn sweep(&self, limit: u64, has_ended: &HasEnded<'_>) -> Result<Swept, StoreError> {
         let _ = (limit, has_ended);
-        Ok(0)
+        Ok(Swept::default())
     }
 
     /// Asks the cache for an answer, any answer.
@@ -334,7 +334,7 @@ impl<C: Cache> SessionStore for CacheStore<C> {
         self.cache.remove(key, None).await.map(drop)
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         let clock = self.clock.clone();
         self.cache.sweep(limit, &move |value| layout::has_ended(value, clock.now())).await
     }

@@ -22,7 +22,7 @@ use self::{
 use crate::{
     clock::Clock,
     error::ConfigError,
-    store::{Created, Record, SessionStore, StoreError, Updated, Version, async_trait},
+    store::{Created, Record, SessionStore, StoreError, Swept, Updated, Version, async_trait},
 };
 
 mod address;
@@ -275,7 +275,7 @@ impl SessionStore for DynamodbStore {
         Ok(())
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         self.sweep(limit).await
     }
 

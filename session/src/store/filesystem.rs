@@ -12,7 +12,7 @@ use crate::{
     Clock, ConfigError,
     clock::millis,
     error::Chain,
-    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version, async_trait},
+    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Swept, Updated, Version, async_trait},
 };
 
 mod disk;
@@ -246,14 +246,12 @@ impl SessionStore for FilesystemStore {
         self.locked(Name::of(key), Disk::check_root, |disk, name| disk.remove(name)).await
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         let shared = Arc::clone(&self.shared);
         self.blocking(move |disk| {
-            // a second sweep meanwhile begins at the first folder
-            let mut cursor = std::mem::take(&mut *shared.cursor.lock().unwrap_or_else(PoisonError::into_inner));
-            let outcome = disk.sweep(&mut cursor, limit);
-            *shared.cursor.lock().unwrap_or_else(PoisonError::into_inner) = cursor;
-            outcome
+            // a second sweep meanwhile waits for its turn in the one walk
+            let mut cursor = shared.cursor.lock().unwrap_or_else(PoisonError::into_inner);
+            disk.sweep(&mut cursor, limit)
         })
         .await
     }

@@ -17,7 +17,9 @@ use self::{
 use crate::{
     Clock,
     clock::millis,
-    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version, async_trait, seldom::Seldom},
+    store::{
+        Created, Record, SessionStore, StoreError, StoreErrorKind, Swept, Updated, Version, async_trait, seldom::Seldom,
+    },
 };
 
 mod deadlines;
@@ -156,7 +158,7 @@ impl SessionStore for MemoryStore {
         Ok(())
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         let now = self.inner.now();
         let mut deleted = 0;
         let mut since_yield = 0;
@@ -173,7 +175,7 @@ impl SessionStore for MemoryStore {
                 }
             }
         }
-        Ok(deleted)
+        Ok(Swept { deleted, more: deleted >= limit })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -1,13 +1,20 @@
 //! [`MigratingStore`].
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 pub(crate) use self::settings::{Direction, Migration, Other};
 use self::{
     find::{Found, ROUNDS, busy},
     marker::{InNew, InOld, in_new, in_old},
 };
-use crate::store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version, async_trait};
+use crate::store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Swept, Updated, Version, async_trait};
 
 mod find;
 mod marker;
@@ -64,6 +71,8 @@ pub struct MigratingStore {
     new: Arc<dyn SessionStore>,
     old: Arc<dyn SessionStore>,
     is_standby: bool,
+    /// Whether a sweep is through with the new store.
+    is_new_swept: Arc<AtomicBool>,
 }
 
 impl MigratingStore {
@@ -91,7 +100,7 @@ impl MigratingStore {
     /// ```
     #[must_use]
     pub fn over(new: Arc<dyn SessionStore>, old: Arc<dyn SessionStore>) -> Self {
-        Self { new, old, is_standby: false }
+        Self { new, old, is_standby: false, is_new_swept: Arc::default() }
     }
 
     /// Leaves everything in the old store, and begins new sessions there, but uses what others have moved.
@@ -226,10 +235,20 @@ impl SessionStore for MigratingStore {
         .await
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
-        let of_new = self.new.delete_expired(limit).await?;
-        let of_old = self.old.delete_expired(limit.saturating_sub(of_new)).await?;
-        Ok(of_new.saturating_add(of_old))
+    /// The new store to its end, and then the old one.
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
+        let mut deleted = 0;
+        if !self.is_new_swept.load(Ordering::Relaxed) {
+            let of_new = self.new.delete_expired(limit).await?;
+            if of_new.more {
+                return Ok(of_new);
+            }
+            self.is_new_swept.store(true, Ordering::Relaxed);
+            deleted = of_new.deleted;
+        }
+        let of_old = self.old.delete_expired(limit.saturating_sub(deleted)).await?;
+        self.is_new_swept.store(of_old.more, Ordering::Relaxed);
+        Ok(Swept { deleted: deleted.saturating_add(of_old.deleted), more: of_old.more })
     }
 
     async fn count_expired(&self) -> Result<Option<u64>, StoreError> {
@@ -259,7 +278,7 @@ impl SessionStore for MigratingStore {
             return None;
         }
         let (new, old) = (new.unwrap_or_else(|| self.new.clone()), old.unwrap_or_else(|| self.old.clone()));
-        Some(Arc::new(Self { new, old, is_standby: self.is_standby }))
+        Some(Arc::new(Self { new, old, ..self.clone() }))
     }
 
     fn recall(&self, key: &str) -> Option<Record> {

@@ -24,7 +24,7 @@ use self::{
 use crate::{
     clock::Clock,
     error::ConfigError,
-    store::{Created, Record, SessionStore, StoreError, Updated, Version, async_trait},
+    store::{Created, Record, SessionStore, StoreError, Swept, Updated, Version, async_trait},
 };
 
 mod address;
@@ -264,7 +264,7 @@ impl SessionStore for MongodbStore {
         self.count(&answer).map(drop)
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         let deadline = self.deadline();
         let enough = Instant::now() + self.timeout / 2;
         let mut deleted = 0;
@@ -273,8 +273,9 @@ impl SessionStore for MongodbStore {
             match self.sweep(most, deadline).await {
                 Ok((found, gone)) => {
                     deleted += gone;
+                    // those that are left were deleted or made anew meanwhile
                     if found < most || gone == 0 {
-                        break;
+                        return Ok(Swept { deleted, more: false });
                     }
                 }
                 // what was deleted is deleted
@@ -282,7 +283,7 @@ impl SessionStore for MongodbStore {
                 Err(error) => return Err(error),
             }
         }
-        Ok(deleted)
+        Ok(Swept { deleted, more: true })
     }
 
     async fn count_expired(&self) -> Result<Option<u64>, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version, async_trait};
+use crate::store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Swept, Updated, Version, async_trait};
 
 /// Keeps nothing: every session is empty to read, and a write is an error that names `SESSION_TYPE`.
 ///
@@ -46,8 +46,8 @@ impl SessionStore for NullStore {
         Ok(())
     }
 
-    async fn delete_expired(&self, _: u64) -> Result<u64, StoreError> {
-        Ok(0)
+    async fn delete_expired(&self, _: u64) -> Result<Swept, StoreError> {
+        Ok(Swept::default())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

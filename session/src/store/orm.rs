@@ -9,7 +9,7 @@ use super::sql::{SqlPool, SqlStore};
 use crate::{
     clock::Clock,
     error::ConfigError,
-    store::{Created, Record, SessionStore, StoreError, Updated, Version, async_trait},
+    store::{Created, Record, SessionStore, StoreError, Swept, Updated, Version, async_trait},
 };
 
 mod entity;
@@ -189,7 +189,7 @@ impl SessionStore for OrmStore {
         self.0.delete(key).await
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         self.0.delete_expired(limit).await
     }
 

@@ -16,7 +16,7 @@ use self::{
 use crate::{
     clock::{Clock, millis},
     error::ConfigError,
-    store::{Created, Record, SessionStore, StoreError, Updated, Version, async_trait},
+    store::{Created, Record, SessionStore, StoreError, Swept, Updated, Version, async_trait},
 };
 
 mod address;
@@ -268,8 +268,8 @@ impl SessionStore for RedisStore {
         }
     }
 
-    async fn delete_expired(&self, _: u64) -> Result<u64, StoreError> {
-        Ok(0)
+    async fn delete_expired(&self, _: u64) -> Result<Swept, StoreError> {
+        Ok(Swept::default())
     }
 
     async fn count_expired(&self) -> Result<Option<u64>, StoreError> {

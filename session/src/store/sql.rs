@@ -22,7 +22,7 @@ use self::{
 use crate::{
     clock::Clock,
     error::ConfigError,
-    store::{Created, Record, SessionStore, StoreError, Updated, Version, async_trait},
+    store::{Created, Record, SessionStore, StoreError, Swept, Updated, Version, async_trait},
 };
 
 mod address;
@@ -338,7 +338,7 @@ impl SessionStore for SqlStore {
         Ok(())
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         let deadline = self.deadline();
         let enough = Instant::now() + self.timeout / 2;
         let now = layout::moment(self.clock.now());
@@ -348,8 +348,9 @@ impl SessionStore for SqlStore {
             match self.sweep(now, most, deadline).await {
                 Ok((found, gone)) => {
                     deleted += gone;
+                    // those that are left are locked: somebody writes or deletes them
                     if found < most || gone == 0 {
-                        break;
+                        return Ok(Swept { deleted, more: false });
                     }
                 }
                 // what was deleted is deleted
@@ -357,7 +358,7 @@ impl SessionStore for SqlStore {
                 Err(failure) => return Err(failure.error),
             }
         }
-        Ok(deleted)
+        Ok(Swept { deleted, more: true })
     }
 
     async fn count_expired(&self) -> Result<Option<u64>, StoreError> {

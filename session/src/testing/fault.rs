@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::Operation;
-use crate::store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version, async_trait};
+use crate::store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Swept, Updated, Version, async_trait};
 
 /// Passes every call to another store, unless a test put a fault in its way.
 ///
@@ -235,7 +235,7 @@ impl SessionStore for FaultStore {
         self.call(Operation::Delete, self.inner.delete(key)).await
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         self.call(Operation::DeleteExpired, self.inner.delete_expired(limit)).await
     }
 

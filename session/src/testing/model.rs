@@ -158,7 +158,7 @@ impl Model {
                 self.stale.extend(self.entries.remove(&index).map(|entry| entry.version));
             }
             Step::Sweep { limit } => {
-                let deleted = subject.delete_expired(limit).await;
+                let deleted = subject.delete_expired(limit).await.deleted;
                 if deleted > limit {
                     return Err(format!("delete_expired({limit}) said {deleted}"));
                 }

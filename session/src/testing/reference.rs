@@ -9,7 +9,7 @@ use std::{
 use crate::{
     Clock,
     clock::millis,
-    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version, async_trait},
+    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Swept, Updated, Version, async_trait},
 };
 
 /// A store that does what the rules say, one lock around one map: what other stores are compared with.
@@ -121,16 +121,18 @@ impl SessionStore for ReferenceStore {
         Ok(())
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         let now = self.clock.now();
         let mut entries = self.entries();
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let expired = entries.iter().filter(|(_, entry)| entry.live(now).is_none());
-        let expired: Vec<String> = expired.map(|(key, _)| key.clone()).take(limit).collect();
+        let mut expired: Vec<String> = expired.map(|(key, _)| key.clone()).collect();
+        let more = expired.len() > limit;
+        expired.truncate(limit);
         for key in &expired {
             entries.remove(key);
         }
-        Ok(expired.len() as u64)
+        Ok(Swept { deleted: expired.len() as u64, more })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

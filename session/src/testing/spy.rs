@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::store::{Created, Record, SessionStore, StoreError, Updated, Version, async_trait};
+use crate::store::{Created, Record, SessionStore, StoreError, Swept, Updated, Version, async_trait};
 
 /// An operation of [`SessionStore`].
 ///
@@ -138,7 +138,7 @@ impl SessionStore for SpyStore {
         self.inner.delete(key).await
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         self.note(Operation::DeleteExpired);
         self.inner.delete_expired(limit).await
     }

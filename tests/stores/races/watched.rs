@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use actix_typed_session::store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version};
+use actix_typed_session::store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Swept, Updated, Version};
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, watch};
 
@@ -187,7 +187,7 @@ impl SessionStore for Watched {
         self.notes.around(key, self.inner.delete(key)).await
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         self.inner.delete_expired(limit).await
     }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use actix_typed_session::store::{Cache, Cached, Condition, HasEnded, StoreError, Tag, async_trait};
+use actix_typed_session::store::{Cache, Cached, Condition, HasEnded, StoreError, Swept, Tag, async_trait};
 use bytes::Bytes;
 
 /// A map under a lock, as a stand-in for your cache.
@@ -43,11 +43,12 @@ impl Cache for MapCache {
         Ok(holds && values.remove(key).is_some())
     }
 
-    async fn sweep(&self, limit: u64, has_ended: &HasEnded<'_>) -> Result<u64, StoreError> {
+    async fn sweep(&self, limit: u64, has_ended: &HasEnded<'_>) -> Result<Swept, StoreError> {
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = values.iter().filter(|(_, found)| has_ended(&found.value)).map(|(key, _)| key.clone());
         let ended: Vec<_> = ended.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect();
-        Ok(ended.iter().filter_map(|key| values.remove(key)).count() as u64)
+        let deleted = ended.iter().filter_map(|key| values.remove(key)).count() as u64;
+        Ok(Swept { deleted, more: deleted == limit })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

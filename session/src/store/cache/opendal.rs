@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -19,7 +19,7 @@ use super::{Cache, Cached, Condition, HasEnded, Tag};
 use crate::{
     clock::Clock,
     error::ConfigError,
-    store::{StoreError, StoreErrorKind, async_trait},
+    store::{StoreError, StoreErrorKind, Swept, async_trait},
 };
 
 mod failure;
@@ -33,15 +33,25 @@ mod s3;
 /// Accepted is a service that compares an object's ETag when it writes (`If-Match`) and can refuse to write over one
 /// (`If-None-Match: *`), as S3 and its like do. OpenDAL says of a service what it can do, and [`new`](Self::new) asks; a
 /// server that takes the conditions and does not look at them is found out before the first write, or by
-/// [`migrate`](Cache::migrate), in seven requests. Local files, Redis and the like have stores of their own.
+/// [`migrate`](Cache::migrate), in nine requests at most. Local files, Redis and the like have stores of their own.
+///
+/// The rights that it takes: to read, write and delete objects, and to list the bucket, without which S3 says of an object
+/// that is not there that access is denied.
 ///
 /// Each call is one request (`remove` at a tag is two, where the service deletes without a condition). The server's
 /// latency is the session's: tens of milliseconds for S3, and a write costs what a `PUT` costs. No request is sent twice;
 /// give it an operator without a retry layer.
 ///
 /// Nothing expires by itself there: [`SessionStore::delete_expired`](crate::store::SessionStore::delete_expired) looks at
-/// 256 objects a call, one after the other from call to call, and a lifecycle rule of the bucket, for objects older than
+/// 256 objects a call, one after the other from call to call to the end, and a lifecycle rule of the bucket, for objects older than
 /// the absolute lifetime, does as well. A bucket, or a folder in it, should be of sessions alone, and keep no versions.
+///
+/// What an acknowledged write is worth is the server's promise: S3 keeps it on several disks in several places before it
+/// answers, and holds a deletion and a conditional write of one object against each other. A server that does not, as
+/// versitygw 1.8 in one of some hundred such races, may bring back a session that is ended while it is changed.
+///
+/// Tested against versitygw. Not tested: S3 itself, whose latency, throttling (`SlowDown`) and `409
+/// ConditionalRequestConflict` the test server lacks.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -66,8 +76,16 @@ pub struct OpendalCache {
 #[derive(Default)]
 struct Shared {
     abilities: OnceCell<Abilities>,
-    /// The path that the last sweep came to.
-    swept: Mutex<Option<String>>,
+    walk: Mutex<Walk>,
+}
+
+/// Where sweeps are in their walk.
+#[derive(Default)]
+struct Walk {
+    /// The path that the last one came to.
+    after: Option<String>,
+    /// The first object that could not be read or removed.
+    trouble: Option<StoreError>,
 }
 
 /// What a server turned out to be able to do.
@@ -163,16 +181,17 @@ impl Cache for OpendalCache {
 
     async fn remove(&self, key: &str, tag: Option<&Tag>) -> Result<bool, StoreError> {
         let path = path::of(key);
+        // what is no object storage may say of anything that it is not there, which would pass for deleted
+        let abilities = self.abilities().await?;
         let Some(tag) = tag else {
             return self.in_time(Effect::Write, self.delete(&path, None)).await;
         };
-        let abilities = self.abilities().await?;
         self.in_time(Effect::Write, self.remove_at(&path, tag, abilities)).await
     }
 
-    async fn sweep(&self, limit: u64, has_ended: &HasEnded<'_>) -> Result<u64, StoreError> {
+    async fn sweep(&self, limit: u64, has_ended: &HasEnded<'_>) -> Result<Swept, StoreError> {
         if !self.operator.info().capability().list_with_start_after {
-            return Ok(0);
+            return Ok(Swept::default());
         }
         let abilities = self.abilities().await?;
         self.in_time(Effect::Read, self.sweep_some(limit, has_ended, abilities)).await
@@ -216,7 +235,7 @@ impl OpendalCache {
         match read.await {
             Ok((value, Some(tag))) => Ok(Some(Cached { value, tag })),
             Ok((_, None)) => Err(StoreError::new(StoreErrorKind::Protocol, "the object came without an ETag")),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if self.is_absence(&error) => Ok(None),
             Err(error) => Err(of(&error, Effect::Read)),
         }
     }
@@ -229,8 +248,17 @@ impl OpendalCache {
         match self.operator.write_options(path, value, options).await {
             Ok(_) => Ok(true),
             Err(error) if is_lost_race(&error) => Ok(false),
+            // S3 has no condition to hold against what is not there
+            Err(error) if self.is_absence(&error) => Ok(false),
             Err(error) => Err(of(&error, Effect::Write)),
         }
+    }
+
+    /// Whether this says that there is no such object. S3 also says 404 of a bucket or a user that it does not know, and
+    /// whatever else listens there says it of everything.
+    fn is_absence(&self, error: &opendal::Error) -> bool {
+        let is_s3 = self.operator.info().scheme() == "s3";
+        error.kind() == ErrorKind::NotFound && (!is_s3 || error.message().contains("NoSuchKey"))
     }
 
     async fn delete(&self, path: &str, tag: Option<&Tag>) -> Result<bool, StoreError> {
@@ -256,40 +284,49 @@ impl OpendalCache {
         self.in_time(Effect::Read, self.shared.abilities.get_or_try_init(|| probe::probe(self))).await.copied()
     }
 
-    async fn sweep_some(&self, limit: u64, has_ended: &HasEnded<'_>, abilities: Abilities) -> Result<u64, StoreError> {
-        let start_after = self.swept().clone();
-        let options = options::ListOptions { start_after, limit: Some(LOOKED_AT), ..Default::default() };
+    async fn sweep_some(
+        &self,
+        limit: u64,
+        has_ended: &HasEnded<'_>,
+        abilities: Abilities,
+    ) -> Result<Swept, StoreError> {
+        let mut after = self.walk().after.clone();
+        let options = options::ListOptions { start_after: after.clone(), limit: Some(LOOKED_AT), ..Default::default() };
         let lister = self.operator.lister_options("", options).await.map_err(|error| of(&error, Effect::Read))?;
         let listed: Vec<_> = lister.take(LOOKED_AT).try_collect().await.map_err(|error| of(&error, Effect::Read))?;
         let is_last = listed.len() < LOOKED_AT;
-        let (mut removed, mut rest, mut trouble) = (0, listed.as_slice(), None);
+        let (mut deleted, mut rest) = (0, listed.as_slice());
         // what was removed is to be counted: the rest has its turn in the next call
         let enough = Instant::now() + self.timeout / 2;
-        while !rest.is_empty() && removed < limit && Instant::now() < enough {
+        while !rest.is_empty() && deleted < limit && (rest.len() == listed.len() || Instant::now() < enough) {
             // no more at once than may be removed
-            let most = usize::try_from(limit - removed).unwrap_or(usize::MAX).min(AT_ONCE).min(rest.len());
-            let (some, more) = rest.split_at(most);
+            let most = usize::try_from(limit - deleted).unwrap_or(usize::MAX).min(AT_ONCE).min(rest.len());
+            let (some, others) = rest.split_at(most);
             let mut work = Vec::with_capacity(some.len());
             for entry in some {
                 work.push(self.sweep_one(entry.path(), has_ended, abilities));
             }
+            let swept = join_all(work).await;
+            let mut walk = self.walk();
             // one that can't be read must not keep those behind it
-            for swept in join_all(work).await {
+            for swept in swept {
                 match swept {
-                    Ok(is_removed) => removed += u64::from(is_removed),
-                    Err(error) => _ = trouble.get_or_insert(error),
+                    Ok(is_removed) => deleted += u64::from(is_removed),
+                    Err(error) => _ = walk.trouble.get_or_insert(error),
                 }
             }
-            *self.swept() = some.last().map(|entry| entry.path().to_owned());
-            rest = more;
+            let last = some.last().map(|entry| entry.path().to_owned());
+            // another sweep may have come further meanwhile, or to the end
+            if walk.after == after {
+                walk.after.clone_from(&last);
+            }
+            (after, rest) = (last, others);
         }
-        if is_last && rest.is_empty() {
-            *self.swept() = None;
+        let mut walk = self.walk();
+        if !is_last || !rest.is_empty() || walk.after != after {
+            return Ok(Swept { deleted, more: true });
         }
-        match trouble {
-            Some(error) if removed == 0 => Err(error),
-            _ => Ok(removed),
-        }
+        std::mem::take(&mut *walk).trouble.map_or(Ok(Swept { deleted, more: false }), Err)
     }
 
     async fn sweep_one(&self, path: &str, has_ended: &HasEnded<'_>, abilities: Abilities) -> Result<bool, StoreError> {
@@ -308,8 +345,8 @@ impl OpendalCache {
         Ok(has_ended(&value) && self.remove_at(path, &tag, abilities).await?)
     }
 
-    fn swept(&self) -> std::sync::MutexGuard<'_, Option<String>> {
-        self.shared.swept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn walk(&self) -> MutexGuard<'_, Walk> {
+        self.shared.walk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn in_time<T>(

@@ -15,7 +15,7 @@ use super::{
     layout,
     table::Ttl,
 };
-use crate::store::StoreError;
+use crate::store::{StoreError, Swept};
 
 /// How many items one request looks at.
 const PAGE: u64 = 500;
@@ -25,9 +25,9 @@ const AT_ONCE: usize = 10;
 const EXPIRED: &str = "#expires <= :now AND attribute_type(#version, :binary)";
 
 impl DynamodbStore {
-    pub(super) async fn sweep(&self, limit: u64) -> Result<u64, StoreError> {
+    pub(super) async fn sweep(&self, limit: u64) -> Result<Swept, StoreError> {
         if limit == 0 || self.ttl().await? == Ttl::On {
-            return Ok(0);
+            return Ok(Swept::default());
         }
         let enough = Instant::now() + self.timeout / 2;
         let mut deleted = 0;
@@ -38,22 +38,22 @@ impl DynamodbStore {
             let (ids, next) = match self.expired(from, page).await {
                 Ok(found) => found,
                 // what was deleted is deleted
-                Err(_) if deleted > 0 => return Ok(deleted),
+                Err(_) if deleted > 0 => return Ok(Swept { deleted, more: true }),
                 Err(error) => return Err(error),
             };
             for ids in ids.chunks(AT_ONCE) {
                 for outcome in join_all(ids.iter().map(|id| self.delete_if_expired(id))).await {
                     match outcome {
                         Ok(gone) => deleted += u64::from(gone),
-                        Err(_) if deleted > 0 => return Ok(deleted),
+                        Err(_) if deleted > 0 => return Ok(Swept { deleted, more: true }),
                         Err(error) => return Err(error),
                     }
                 }
             }
-            let is_over = next.is_none();
+            let more = next.is_some();
             *self.walk() = next;
-            if is_over || deleted >= limit || Instant::now() >= enough {
-                return Ok(deleted);
+            if !more || deleted >= limit || Instant::now() >= enough {
+                return Ok(Swept { deleted, more });
             }
         }
     }

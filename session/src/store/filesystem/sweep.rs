@@ -11,15 +11,21 @@ use std::{
 use super::{
     disk::{Disk, failed, read_file},
     format,
-    name::{FOLDERS, Kind, folder},
+    name::{Kind, folder},
 };
-use crate::{clock::millis, store::StoreError};
+use crate::{
+    clock::millis,
+    store::{StoreError, Swept},
+};
 
 /// Where a walk goes on.
 #[derive(Debug, Default)]
 pub(super) struct Cursor {
-    number: u8,
+    /// How many folders are done.
+    done: usize,
     open: Option<ReadDir>,
+    /// The first that could not be read or removed.
+    trouble: Option<StoreError>,
 }
 
 /// How old what a crash left behind has to be: no write lasts that long.
@@ -28,32 +34,33 @@ const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 impl Disk {
     /// Deletes at most `limit` expired records among the next few files, and what crashes left there.
     ///
-    /// What it can't read or remove is left behind for the others' sake, and told at the end.
-    pub(super) fn sweep(&self, cursor: &mut Cursor, limit: u64) -> Result<u64, StoreError> {
+    /// What it can't read or remove is left behind for the others' sake, and told at the end of the walk.
+    pub(super) fn sweep(&self, cursor: &mut Cursor, limit: u64) -> Result<Swept, StoreError> {
         self.check_root()?;
         let mut looks = limit.clamp(1, 25_000) * 4 + 1000;
-        let mut folders = FOLDERS;
-        let (mut deleted, mut trouble) = (0, None);
+        let mut deleted = 0;
         while looks > 0 && deleted < limit {
             looks -= 1;
+            let Ok(number) = u8::try_from(cursor.done) else {
+                return std::mem::take(cursor).trouble.map_or(Ok(Swept { deleted, more: false }), Err);
+            };
+            let trouble = &mut cursor.trouble;
             match cursor.open.as_mut().map(Iterator::next) {
                 Some(Some(entry)) => {
-                    let entry = entry.map_err(|error| failed("read", &self.folder(cursor.number), error));
-                    let swept = entry.and_then(|entry| self.sweep_file(cursor.number, &entry.file_name()));
-                    deleted += u64::from(unless(swept, &mut trouble).unwrap_or_default());
+                    let entry = entry.map_err(|error| failed("read", &self.folder(number), error));
+                    let swept = entry.and_then(|entry| self.sweep_file(number, &entry.file_name()));
+                    deleted += u64::from(unless(swept, trouble).unwrap_or_default());
                 }
-                Some(None) => *cursor = Cursor { number: cursor.number.wrapping_add(1), open: None },
-                None if folders == 0 => break,
+                Some(None) => (cursor.open, cursor.done) = (None, cursor.done + 1),
                 None => {
-                    folders -= 1;
-                    cursor.open = unless(self.read_folder(cursor.number), &mut trouble).flatten();
+                    cursor.open = unless(self.read_folder(number), trouble).flatten();
                     if cursor.open.is_none() {
-                        cursor.number = cursor.number.wrapping_add(1);
+                        cursor.done += 1;
                     }
                 }
             }
         }
-        trouble.map_or(Ok(deleted), Err)
+        Ok(Swept { deleted, more: true })
     }
 
     /// How many records have expired. What it can't read counts as none: a sweep tells of it.

@@ -143,12 +143,12 @@ async fn a_sweep_deletes_expired_records_up_to_its_limit_and_leaves_foreign_file
         fs::write(path, content).unwrap();
     }
     fs::create_dir(shard.join(hash(&format!("{start}1")))).unwrap();
-    assert_eq!(store.delete_expired(100).await.unwrap(), 0);
+    assert_eq!(store.delete_expired(100).await.unwrap().deleted, 0);
     clock.advance(HOUR * 2);
-    assert_eq!(store.delete_expired(0).await.unwrap(), 0);
-    assert_eq!(store.delete_expired(10).await.unwrap(), 10);
+    assert_eq!(store.delete_expired(0).await.unwrap().deleted, 0);
+    assert_eq!(store.delete_expired(10).await.unwrap().deleted, 10);
     // the walk goes on where it was
-    assert_eq!(store.delete_expired(100).await.unwrap(), 20);
+    assert_eq!(store.delete_expired(100).await.unwrap().deleted, 20);
     assert!(holds(store, "new").await);
     assert!(foreign.iter().all(|path| path.exists()));
 }
@@ -164,7 +164,7 @@ async fn a_call_of_a_sweep_looks_at_a_bounded_number_of_files() {
     setting.clock.advance(HOUR * 2);
     let mut deleted = [0; 3];
     for deleted in &mut deleted {
-        *deleted = setting.store.delete_expired(1).await.unwrap();
+        *deleted = setting.store.delete_expired(1).await.unwrap().deleted;
     }
     assert_eq!(deleted.iter().sum::<u64>(), 1, "{deleted:?}");
     let cursor = setting.store.shared.cursor.lock().unwrap();
@@ -184,10 +184,10 @@ async fn what_a_crash_left_behind_changes_nothing_and_is_swept_after_an_hour() {
     let content = format::encode("torn", 1, &Version::random(), b"bytes");
     fs::write(&torn, content.get(..20).unwrap()).unwrap();
     assert_eq!(store.load("key").await.unwrap().unwrap().bytes, "key");
-    assert_eq!(store.delete_expired(100).await.unwrap(), 0);
+    assert_eq!(store.delete_expired(100).await.unwrap().deleted, 0);
     assert!(left.exists() && torn.exists());
     clock.advance(HOUR * 2);
-    assert_eq!(store.delete_expired(100).await.unwrap(), 0);
+    assert_eq!(store.delete_expired(100).await.unwrap().deleted, 0);
     assert!(!left.exists() && !torn.exists() && holds(store, "key").await);
 }
 

@@ -117,10 +117,10 @@ async fn a_sweep_deletes_what_is_expired_up_to_its_limit() {
         put(&store, &format!("old{number}"), HOUR).await;
     }
     put(&store, "new", HOUR * 3).await;
-    assert_eq!(store.delete_expired(1000).await.unwrap(), 0);
+    assert_eq!(store.delete_expired(1000).await.unwrap().deleted, 0);
     clock.advance(HOUR * 2);
-    assert_eq!(store.delete_expired(100).await.unwrap(), 100);
-    assert_eq!(store.delete_expired(u64::MAX).await.unwrap(), 200);
+    assert_eq!(store.delete_expired(100).await.unwrap().deleted, 100);
+    assert_eq!(store.delete_expired(u64::MAX).await.unwrap().deleted, 200);
     assert!(holds(&store, "new").await);
     assert_eq!(bytes(&store), shard::size("new", b"x"));
 }

@@ -82,7 +82,7 @@ async fn call(operation: &str, store: &dyn SessionStore) -> Result<String, Store
         "update" => format!("{:?}", store.update(key, &record, &Version::random()).await?),
         "touch" => store.touch(key, HOUR).await?.to_string(),
         "delete" => format!("{:?}", store.delete(key).await?),
-        "delete_expired" => store.delete_expired(10).await?.to_string(),
+        "delete_expired" => store.delete_expired(10).await?.deleted.to_string(),
         _ => format!("{:?}", store.ping().await?),
     })
 }

@@ -16,7 +16,7 @@ use tokio::{runtime::Handle, sync::oneshot};
 use crate::{
     Clock,
     error::Chain,
-    store::{Created, Record, SessionStore, StoreError, Updated, Version},
+    store::{Created, Record, SessionStore, StoreError, Swept, Updated, Version},
 };
 
 /// An expiry that no test lives to see.
@@ -189,7 +189,7 @@ impl Subject {
         must("delete", self.store().delete(key).await);
     }
 
-    pub(crate) async fn delete_expired(&self, limit: u64) -> u64 {
+    pub(crate) async fn delete_expired(&self, limit: u64) -> Swept {
         must("delete_expired", self.store().delete_expired(limit).await)
     }
 

@@ -42,7 +42,7 @@ pub(super) fn of(error: &opendal::Error, effect: Effect) -> StoreError {
         ErrorKind::RateLimited => refused("the object storage asks for fewer requests"),
         ErrorKind::ConfigInvalid => refused("the object storage does not know the bucket, or its settings are wrong"),
         ErrorKind::Unsupported => refused("the object storage can't do this"),
-        ErrorKind::NotFound => refused("the object storage does not know the place"),
+        ErrorKind::NotFound => refused("the object storage does not know the place or the user, or is none"),
         _ => match system_error(error) {
             Some(kind) if was_not_sent(kind) => {
                 refused("can't connect to the object storage").with_source(io::Error::from(kind))

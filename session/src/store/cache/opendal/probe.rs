@@ -22,6 +22,9 @@ pub(super) async fn probe(cache: &OpendalCache) -> Result<Abilities, StoreError>
 
 async fn ask(cache: &OpendalCache, path: &str) -> Result<Abilities, StoreError> {
     let value = |text: &'static str| Bytes::from_static(text.as_bytes());
+    if cache.read(path).await?.is_some() {
+        return Err(unable("reads: it says that there is what was never written"));
+    }
     if !cache.write(path, value("first"), Condition::Absent).await? {
         return Err(unable("writes with `If-None-Match: *`: it refuses them where there is nothing"));
     }

@@ -249,8 +249,8 @@ async fn a_sweep_is_of_both_stores_within_one_limit() {
         }
     }
     pair.clock.advance(2 * HOUR);
-    assert_eq!(pair.store.delete_expired(3).await.unwrap(), 3);
-    assert_eq!(pair.store.delete_expired(3).await.unwrap(), 1);
+    assert_eq!(pair.store.delete_expired(3).await.unwrap().deleted, 3);
+    assert_eq!(pair.store.delete_expired(3).await.unwrap().deleted, 1);
 }
 
 #[tokio::test]

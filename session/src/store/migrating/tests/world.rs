@@ -14,7 +14,9 @@ use std::{
 use futures_util::future::BoxFuture;
 
 use crate::{
-    store::{Created, MigratingStore, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version, async_trait},
+    store::{
+        Created, MigratingStore, Record, SessionStore, StoreError, StoreErrorKind, Swept, Updated, Version, async_trait,
+    },
     testing::ReferenceStore,
 };
 
@@ -215,7 +217,7 @@ impl SessionStore for Stepwise {
         self.0.delete(key).await
     }
 
-    async fn delete_expired(&self, limit: u64) -> Result<u64, StoreError> {
+    async fn delete_expired(&self, limit: u64) -> Result<Swept, StoreError> {
         self.0.delete_expired(limit).await
     }
 
