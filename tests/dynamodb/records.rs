@@ -50,7 +50,7 @@ async fn each_operation_is_one_request() {
     took("update of what is gone", &["PutItem", "GetItem"]);
     store.ping().await.unwrap();
     took("ping", &["GetItem"]);
-    assert_eq!(store.delete_expired(10).await.unwrap(), 0);
+    assert_eq!(store.delete_expired(10).await.unwrap().deleted, 0);
     took("sweep with the TTL on", &["DescribeTimeToLive"]);
 }
 

@@ -101,7 +101,7 @@ async fn where_the_ttl_is_off_a_sweep_walks_over_the_table() {
     assert_eq!(store.count_expired().await.unwrap(), Some(20));
     let mut left = 20;
     while left > 0 {
-        left -= store.delete_expired(7).await.unwrap();
+        left -= store.delete_expired(7).await.unwrap().deleted;
     }
     assert_eq!(store.count_expired().await.unwrap(), Some(0));
     assert!(store.load("k0").await.unwrap().is_some());
@@ -113,7 +113,7 @@ async fn where_the_ttl_is_on_a_sweep_leaves_it_to_the_server() {
     let store = store.clock(clock.clone());
     let _ = store.create("k", &record("")).await.unwrap();
     clock.advance(2 * MINUTE);
-    assert_eq!(store.delete_expired(100).await.unwrap(), 0);
+    assert_eq!(store.delete_expired(100).await.unwrap().deleted, 0);
     assert_eq!(store.count_expired().await.unwrap(), None);
 }
 

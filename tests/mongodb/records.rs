@@ -91,7 +91,7 @@ async fn a_sweep_deletes_what_is_over_at_that_moment_alone() {
         _ => None,
     });
     // one of them was made anew in between, and the server did not delete it
-    assert_eq!(store(server.url()).delete_expired(100).await.unwrap(), 1);
+    assert_eq!(store(server.url()).delete_expired(100).await.unwrap().deleted, 1);
     let delete = server.asked("delete").remove(0);
     let filter = delete.get_array("deletes").unwrap()[0].as_document().unwrap().get_document("q").unwrap();
     assert_eq!(filter.get_document("_id").unwrap().get_array("$in").unwrap().len(), 2);
@@ -112,8 +112,8 @@ async fn a_sweep_goes_on_to_its_limit() {
     }
     clock.advance(MINUTE);
     assert_eq!(store.count_expired().await.unwrap(), Some(15));
-    assert_eq!(store.delete_expired(10).await.unwrap(), 10);
-    assert_eq!(store.delete_expired(1000).await.unwrap(), 5);
-    assert_eq!(store.delete_expired(1000).await.unwrap(), 0);
+    assert_eq!(store.delete_expired(10).await.unwrap().deleted, 10);
+    assert_eq!(store.delete_expired(1000).await.unwrap().deleted, 5);
+    assert_eq!(store.delete_expired(1000).await.unwrap().deleted, 0);
     assert_eq!(store.count_expired().await.unwrap(), Some(0));
 }
