@@ -36,6 +36,7 @@
 #![doc = include_str!("docs/users.md")]
 #![doc = include_str!("docs/guards.md")]
 #![doc = include_str!("docs/setup.md")]
+#![doc = include_str!("docs/scaling.md")]
 #![doc = include_str!("docs/caching.md")]
 #![doc = include_str!("docs/requests.md")]
 #![doc = include_str!("docs/events.md")]
