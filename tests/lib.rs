@@ -8,6 +8,7 @@ pub mod support {
     pub mod browser;
     pub mod dynamodb;
     pub mod example;
+    pub mod gcloud;
     pub mod installed;
     pub mod jar;
     pub mod mariadb;

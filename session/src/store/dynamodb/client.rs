@@ -28,7 +28,7 @@ pub(super) struct Handle {
 
 enum Origin {
     Settings(Address),
-    App(Config),
+    App(Box<Config>),
 }
 
 impl Handle {
@@ -37,7 +37,7 @@ impl Handle {
     }
 
     pub(super) fn of_app(client: &Client) -> Self {
-        Self::over(Origin::App(client.config().clone()))
+        Self::over(Origin::App(Box::new(client.config().clone())))
     }
 
     /// The same with connections of its own.

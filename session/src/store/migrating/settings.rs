@@ -51,6 +51,8 @@ const SCHEMES: &[Scheme] = &[
     ("s3://", StoreKind::Cache, |settings, url| settings.cache = Some(CacheSetting::At(Url(url.to_owned())))),
     ("memcached://", StoreKind::Memcached, |settings, url| settings.memcached = Servers(url.to_owned())),
     ("dynamodb://", StoreKind::Dynamodb, |settings, url| settings.dynamodb = Some(Url(url.to_owned()))),
+    ("firestore://", StoreKind::Firestore, |settings, url| settings.firestore = Some(Url(url.to_owned()))),
+    ("datastore://", StoreKind::Datastore, |settings, url| settings.datastore = Some(Url(url.to_owned()))),
     ("postgresql", StoreKind::Sql, at_sql),
     ("postgres", StoreKind::Sql, at_sql),
     ("mysql", StoreKind::Sql, at_sql),
