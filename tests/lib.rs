@@ -9,6 +9,7 @@ pub mod support {
     pub mod dynamodb;
     pub mod example;
     pub mod ferretdb;
+    pub mod gcloud;
     pub mod installed;
     pub mod jar;
     pub mod mariadb;

@@ -17,6 +17,7 @@ mod stores {
     pub(crate) mod custom;
     pub(crate) mod dynamodb;
     pub(crate) mod filesystem;
+    pub(crate) mod gcloud;
     pub(crate) mod mariadb;
     pub(crate) mod memcached;
     pub(crate) mod memory;
@@ -31,7 +32,7 @@ mod stores {
 
 use std::{process::ExitCode, sync::Arc};
 
-use actix_typed_session_tests::support::dynamodb::Kind;
+use actix_typed_session_tests::support::{dynamodb::Kind, gcloud::Mode};
 use libtest_mimic::Arguments;
 
 use self::stores::{
@@ -40,6 +41,7 @@ use self::stores::{
     custom::Custom,
     dynamodb::Dynamodb,
     filesystem::Filesystem,
+    gcloud::Gcloud,
     mariadb::MariaDb,
     memcached::Memcached,
     memory::Memory,
@@ -74,6 +76,8 @@ fn main() -> ExitCode {
         Arc::new(S3::default()),
         Arc::new(Dynamodb::new(Kind::Local)),
         Arc::new(Dynamodb::new(Kind::Moto)),
+        Arc::new(Gcloud::new(Mode::Native)),
+        Arc::new(Gcloud::new(Mode::Datastore)),
         Arc::new(InMemory),
         Arc::new(FilesToRedis::default()),
         Arc::new(Custom),

@@ -19,10 +19,16 @@ pub use crate::error::{StoreError, StoreErrorKind};
 mod build;
 #[cfg(feature = "cache")]
 mod cache;
+#[cfg(feature = "datastore")]
+mod datastore;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 #[cfg(feature = "filesystem")]
 mod filesystem;
+#[cfg(feature = "firestore")]
+mod firestore;
+#[cfg(any(feature = "firestore", feature = "datastore"))]
+mod google;
 #[cfg(feature = "memcached")]
 mod memcached;
 #[cfg(feature = "memory")]
@@ -33,6 +39,8 @@ mod mongodb;
 mod null;
 #[cfg(feature = "orm")]
 pub mod orm;
+#[cfg(any(feature = "dynamodb", feature = "firestore", feature = "datastore"))]
+mod percent;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "memory", feature = "filesystem"))]
@@ -57,10 +65,14 @@ pub use self::cache::MokaCache;
 pub use self::cache::OpendalCache;
 #[cfg(feature = "cache")]
 pub use self::cache::{Cache, CacheStore, Cached, Condition, HasEnded, Tag};
+#[cfg(feature = "datastore")]
+pub use self::datastore::DatastoreStore;
 #[cfg(feature = "dynamodb")]
 pub use self::dynamodb::DynamodbStore;
 #[cfg(feature = "filesystem")]
 pub use self::filesystem::FilesystemStore;
+#[cfg(feature = "firestore")]
+pub use self::firestore::FirestoreStore;
 #[cfg(feature = "memcached")]
 pub use self::memcached::MemcachedStore;
 #[cfg(feature = "memory")]

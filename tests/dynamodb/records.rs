@@ -1,6 +1,6 @@
 //! Records as items, and what each operation costs.
 
-use std::time::Duration;
+use std::{cmp::Ordering, time::Duration};
 
 use actix_typed_session::{
     Clock, Session, SessionHandle, SessionMiddleware,
@@ -125,7 +125,8 @@ async fn a_touch_moves_both_times_and_never_backwards() {
         let now = item(&table, "k").await;
         for name in ["expires", "expiration"] {
             let of = |item: &Item| item[name].as_n().unwrap().parse::<u64>().unwrap();
-            assert_eq!(of(&now) > of(&last), is_later, "{name} after {asked:?}");
+            let order = if is_later { Ordering::Greater } else { Ordering::Equal };
+            assert_eq!(of(&now).cmp(&of(&last)), order, "{name} after {asked:?}");
         }
         assert_eq!((&now["version"], &now["data"]), (&last["version"], &last["data"]));
         last = now;

@@ -198,9 +198,24 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("SESSION_DYNAMODB_SECRET", |config, value| {
         secret(value).map(|secret| config.store.dynamodb_secret = Some(secret))
     }),
-    later("SESSION_FIRESTORE"),
-    later("SESSION_FIRESTORE_COLLECT"),
-    later("GCLOUD_APP_PROJECT_ID"),
+    setting("SESSION_FIRESTORE", |config, value| {
+        value.text().map(|url| config.store.firestore = Some(Url(url.into())))
+    }),
+    setting("SESSION_FIRESTORE_COLLECT", |config, value| {
+        value.text().map(|name| config.store.firestore_collect = Some(name.into()))
+    }),
+    setting("SESSION_DATASTORE", |config, value| {
+        value.text().map(|url| config.store.datastore = Some(Url(url.into())))
+    }),
+    setting("GCLOUD_APP_PROJECT_ID", |config, value| {
+        value.text().map(|project| config.store.gcloud_project = Some(project.into()))
+    }),
+    setting("FIRESTORE_EMULATOR_HOST", |config, value| {
+        value.text().map(|host| config.store.firestore_emulator = Some(host.into()))
+    }),
+    setting("DATASTORE_EMULATOR_HOST", |config, value| {
+        value.text().map(|host| config.store.datastore_emulator = Some(host.into()))
+    }),
 ];
 
 const fn setting(name: &'static str, apply: Apply) -> Setting {
@@ -231,8 +246,8 @@ const STORES: &[(&str, Option<StoreKind>)] = &[
     ("orm", Some(StoreKind::Orm)),
     ("peewee", Some(StoreKind::Orm)),
     ("elasticsearch", None),
-    ("datastore", None),
-    ("firestore", None),
+    ("datastore", Some(StoreKind::Datastore)),
+    ("firestore", Some(StoreKind::Firestore)),
     ("dynamodb", Some(StoreKind::Dynamodb)),
 ];
 
@@ -243,7 +258,7 @@ pub(super) fn is_store(name: &str) -> bool {
 }
 
 fn store_kind(value: &Value<'_>) -> Result<StoreKind, ConfigError> {
-    let accepted = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `mongodb`, `sql`, `orm` and `dynamodb`";
+    let accepted = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `mongodb`, `sql`, `orm`, `datastore`, `firestore` and `dynamodb`";
     let kind = value.choice(STORES, accepted)?;
     let kind = kind.ok_or_else(|| value.bad(format!("this version does not have that store yet; {accepted}")))?;
     built_in(kind).map_err(|why| value.bad(why))

@@ -61,6 +61,18 @@ impl SessionConfig {
             )),
             #[cfg(feature = "mongodb")]
             StoreKind::Mongodb => Ok(Arc::new(self.mongodb_store()?)),
+            #[cfg(feature = "firestore")]
+            StoreKind::Firestore => {
+                let address = super::google::Address::of(super::google::Service::Firestore, &self.store)?;
+                let store = super::FirestoreStore::at(address);
+                Ok(Arc::new(store.timeout(self.store_timeout).clock(self.clock.clone())))
+            }
+            #[cfg(feature = "datastore")]
+            StoreKind::Datastore => {
+                let address = super::google::Address::of(super::google::Service::Datastore, &self.store)?;
+                let store = super::DatastoreStore::at(address);
+                Ok(Arc::new(store.timeout(self.store_timeout).clock(self.clock.clone())))
+            }
             #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
             StoreKind::Sql => Ok(Arc::new(self.sql_store()?)),
             #[cfg(feature = "orm")]
@@ -163,6 +175,12 @@ pub(crate) struct StoreSettings {
     pub(crate) dynamodb_region: Option<String>,
     pub(crate) dynamodb_key_id: Option<Secret<String>>,
     pub(crate) dynamodb_secret: Option<Secret<String>>,
+    pub(crate) firestore: Option<Url>,
+    pub(crate) firestore_collect: Option<String>,
+    pub(crate) firestore_emulator: Option<String>,
+    pub(crate) datastore: Option<Url>,
+    pub(crate) datastore_emulator: Option<String>,
+    pub(crate) gcloud_project: Option<String>,
 }
 
 impl StoreSettings {
@@ -207,6 +225,12 @@ impl Default for StoreSettings {
             dynamodb_region: None,
             dynamodb_key_id: None,
             dynamodb_secret: None,
+            firestore: None,
+            firestore_collect: None,
+            firestore_emulator: None,
+            datastore: None,
+            datastore_emulator: None,
+            gcloud_project: None,
         }
     }
 }
@@ -224,6 +248,8 @@ pub(crate) enum StoreKind {
     Orm,
     Cache,
     Dynamodb,
+    Firestore,
+    Datastore,
 }
 
 impl StoreKind {
@@ -240,6 +266,8 @@ impl StoreKind {
             Self::Orm => Some(("orm", cfg!(feature = "orm"))),
             Self::Cache => Some(("cache", cfg!(feature = "cache"))),
             Self::Dynamodb => Some(("dynamodb", cfg!(feature = "dynamodb"))),
+            Self::Firestore => Some(("firestore", cfg!(feature = "firestore"))),
+            Self::Datastore => Some(("datastore", cfg!(feature = "datastore"))),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     config::Secret,
     error::ConfigError,
-    store::{StoreSettings, Url},
+    store::{StoreSettings, Url, percent},
 };
 
 pub(super) const TABLE: &str = "Sessions";
@@ -172,17 +172,7 @@ fn refused(why: &str) -> ConfigError {
 }
 
 fn decoded(text: &str) -> Result<String, ConfigError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16));
-        let decoded = match byte {
-            b'%' => digit().zip(digit()).and_then(|(high, low)| u8::try_from(high * 16 + low).ok()),
-            byte => Some(byte),
-        };
-        bytes.push(decoded.ok_or_else(|| refused("is not percent-encoded right"))?);
-    }
-    String::from_utf8(bytes).map_err(|_| refused("is not percent-encoded right"))
+    percent::decoded(text).ok_or_else(|| refused("is not percent-encoded right"))
 }
 
 #[cfg(test)]

@@ -53,6 +53,8 @@ const SCHEMES: &[Scheme] = &[
     ("dynamodb://", StoreKind::Dynamodb, |settings, url| settings.dynamodb = Some(Url(url.to_owned()))),
     ("mongodb://", StoreKind::Mongodb, at_mongodb),
     ("mongodb+srv://", StoreKind::Mongodb, at_mongodb),
+    ("firestore://", StoreKind::Firestore, |settings, url| settings.firestore = Some(Url(url.to_owned()))),
+    ("datastore://", StoreKind::Datastore, |settings, url| settings.datastore = Some(Url(url.to_owned()))),
     ("postgresql", StoreKind::Sql, at_sql),
     ("postgres", StoreKind::Sql, at_sql),
     ("mysql", StoreKind::Sql, at_sql),
