@@ -105,9 +105,10 @@ impl GcloudServer {
         let log = File::create(self.folder.path().join("log")).unwrap();
         let mut command = Command::new("java");
         command
-            .args(["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.language=en", "-jar"])
+            .args(["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.language=en", "-cp"])
             .arg(program().unwrap())
-            .args(["--host=127.0.0.1", &format!("--port={}", self.port)]);
+            .args(["com.google.cloud.datastore.emulator.firestore.CloudFirestore", "start", "--host=127.0.0.1"])
+            .arg(format!("--port={}", self.port));
         if self.mode == Mode::Datastore {
             command.arg("--database-mode=datastore-mode");
         }
