@@ -19,6 +19,7 @@ pub mod support {
     pub mod redis;
     pub mod remembering;
     pub mod s3;
+    pub mod search;
     pub mod server;
     pub mod table;
     pub mod trial;

@@ -15,6 +15,7 @@ mod stores {
 
     pub(crate) mod cache;
     pub(crate) mod custom;
+    pub(crate) mod elasticsearch;
     pub(crate) mod filesystem;
     pub(crate) mod mariadb;
     pub(crate) mod memcached;
@@ -30,12 +31,14 @@ mod stores {
 
 use std::{process::ExitCode, sync::Arc};
 
+use actix_typed_session_tests::support::search::Search;
 use libtest_mimic::Arguments;
 
 use self::stores::{
     backend::{Backend, trials},
     cache::{Map, Moka, S3},
     custom::Custom,
+    elasticsearch::Searching,
     filesystem::Filesystem,
     mariadb::MariaDb,
     memcached::Memcached,
@@ -60,6 +63,8 @@ fn main() -> ExitCode {
         Arc::new(Redis::cached()),
         Arc::new(Memcached::default()),
         Arc::new(Mongodb::default()),
+        Arc::new(Searching::new(Search::Elasticsearch)),
+        Arc::new(Searching::new(Search::OpenSearch)),
         Arc::new(Postgres(Arc::clone(&postgres))),
         Arc::new(MariaDb(Arc::clone(&mariadb))),
         Arc::new(Sqlite),

@@ -19,6 +19,8 @@ pub use crate::error::{StoreError, StoreErrorKind};
 mod build;
 #[cfg(feature = "cache")]
 mod cache;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch;
 #[cfg(feature = "filesystem")]
 mod filesystem;
 #[cfg(feature = "memcached")]
@@ -55,6 +57,8 @@ pub use self::cache::MokaCache;
 pub use self::cache::OpendalCache;
 #[cfg(feature = "cache")]
 pub use self::cache::{Cache, CacheStore, Cached, Condition, HasEnded, Tag};
+#[cfg(feature = "elasticsearch")]
+pub use self::elasticsearch::ElasticsearchStore;
 #[cfg(feature = "filesystem")]
 pub use self::filesystem::FilesystemStore;
 #[cfg(feature = "memcached")]

@@ -181,9 +181,18 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("SESSION_PEEWEE_TABLE", |config, value| {
         value.text().map(|name| config.store.peewee_table = Some(name.into()))
     }),
-    later("SESSION_ELASTICSEARCH"),
-    later("SESSION_ELASTICSEARCH_HOST"),
-    later("SESSION_ELASTICSEARCH_INDEX"),
+    setting("SESSION_ELASTICSEARCH", |config, value| {
+        nodes(value).map(|nodes| config.store.elasticsearch_nodes = Some(nodes))
+    }),
+    setting("SESSION_ELASTICSEARCH_HOST", |config, value| {
+        nodes(value).map(|nodes| config.store.elasticsearch_host = nodes)
+    }),
+    setting("SESSION_ELASTICSEARCH_INDEX", |config, value| {
+        value.text().map(|name| config.store.elasticsearch_index = name.into())
+    }),
+    setting("SESSION_ELASTICSEARCH_API_KEY", |config, value| {
+        value.text().map(|key| config.store.elasticsearch_api_key = Some(Secret(key.into())))
+    }),
     later("SESSION_DYNAMODB"),
     later("SESSION_DYNAMODB_TABLE"),
     later("SESSION_DYNAMODB_ENDPOINT"),
@@ -222,7 +231,7 @@ const STORES: &[(&str, Option<StoreKind>)] = &[
     ("sqlalchemy", Some(StoreKind::Sql)),
     ("orm", Some(StoreKind::Orm)),
     ("peewee", Some(StoreKind::Orm)),
-    ("elasticsearch", None),
+    ("elasticsearch", Some(StoreKind::Elasticsearch)),
     ("datastore", None),
     ("firestore", None),
     ("dynamodb", None),
@@ -235,8 +244,7 @@ pub(super) fn is_store(name: &str) -> bool {
 }
 
 fn store_kind(value: &Value<'_>) -> Result<StoreKind, ConfigError> {
-    let accepted =
-        "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `mongodb`, `sql` and `orm`";
+    let accepted = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `mongodb`, `sql`, `orm` and `elasticsearch`";
     let kind = value.choice(STORES, accepted)?;
     let kind = kind.ok_or_else(|| value.bad(format!("this version does not have that store yet; {accepted}")))?;
     built_in(kind).map_err(|why| value.bad(why))
@@ -266,6 +274,14 @@ fn migration(config: &mut SessionConfig, value: &Value<'_>, direction: Direction
     };
     config.store.migration = Some(Migration { direction, other });
     Ok(())
+}
+
+fn nodes(value: &Value<'_>) -> Result<Url, ConfigError> {
+    let text = value.text()?;
+    if !["http://", "https://"].iter().any(|scheme| text.starts_with(scheme)) {
+        return Err(value.bad_secret("accepted are URLs with commas between, such as `http://localhost:9200`"));
+    }
+    Ok(Url(text.into()))
 }
 
 fn cache(value: &Value<'_>) -> Result<CacheSetting, ConfigError> {

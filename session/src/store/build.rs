@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use crate::{
-    config::SessionConfig,
+    config::{Secret, SessionConfig},
     error::ConfigError,
     store::{Migration, NullStore, SessionStore},
 };
@@ -55,6 +55,8 @@ impl SessionConfig {
             }
             #[cfg(feature = "mongodb")]
             StoreKind::Mongodb => Ok(Arc::new(self.mongodb_store()?)),
+            #[cfg(feature = "elasticsearch")]
+            StoreKind::Elasticsearch => Ok(Arc::new(self.elasticsearch_store()?)),
             #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
             StoreKind::Sql => Ok(Arc::new(self.sql_store()?)),
             #[cfg(feature = "orm")]
@@ -77,6 +79,22 @@ impl SessionConfig {
             .timeout(self.store_timeout)
             .clock(self.clock.clone());
         Ok(if settings.mongodb_majority_reads { store.majority_reads() } else { store })
+    }
+}
+
+#[cfg(feature = "elasticsearch")]
+impl SessionConfig {
+    fn elasticsearch_store(&self) -> Result<super::ElasticsearchStore, ConfigError> {
+        let settings = &self.store;
+        let nodes = settings.elasticsearch_nodes.as_ref().unwrap_or(&settings.elasticsearch_host);
+        let store = super::ElasticsearchStore::new(&nodes.0)?
+            .index(&settings.elasticsearch_index)?
+            .timeout(self.store_timeout)
+            .clock(self.clock.clone());
+        match &settings.elasticsearch_api_key {
+            Some(key) => store.api_key(&key.0),
+            None => Ok(store),
+        }
     }
 }
 
@@ -138,6 +156,10 @@ pub(crate) struct StoreSettings {
     pub(crate) mongodb_database: String,
     pub(crate) mongodb_collection: String,
     pub(crate) mongodb_majority_reads: bool,
+    pub(crate) elasticsearch_nodes: Option<Url>,
+    pub(crate) elasticsearch_host: Url,
+    pub(crate) elasticsearch_index: String,
+    pub(crate) elasticsearch_api_key: Option<Secret<String>>,
     pub(crate) cache: Option<CacheSetting>,
     pub(crate) file_dir: PathBuf,
     /// Over so many records, those that expire soonest are removed.
@@ -179,6 +201,10 @@ impl Default for StoreSettings {
             mongodb_database: "flask_session".to_owned(),
             mongodb_collection: "sessions".to_owned(),
             mongodb_majority_reads: false,
+            elasticsearch_nodes: None,
+            elasticsearch_host: Url("http://localhost:9200".to_owned()),
+            elasticsearch_index: "sessions".to_owned(),
+            elasticsearch_api_key: None,
             cache: None,
             file_dir: PathBuf::from("flask_session"),
             file_threshold: None,
@@ -202,6 +228,7 @@ pub(crate) enum StoreKind {
     Redis,
     Memcached,
     Mongodb,
+    Elasticsearch,
     Sql,
     Orm,
     Cache,
@@ -217,6 +244,7 @@ impl StoreKind {
             Self::Redis => Some(("redis", cfg!(feature = "redis"))),
             Self::Memcached => Some(("memcached", cfg!(feature = "memcached"))),
             Self::Mongodb => Some(("mongodb", cfg!(feature = "mongodb"))),
+            Self::Elasticsearch => Some(("elasticsearch", cfg!(feature = "elasticsearch"))),
             Self::Sql => Some(("sql", cfg!(any(feature = "postgres", feature = "mysql", feature = "sqlite")))),
             Self::Orm => Some(("orm", cfg!(feature = "orm"))),
             Self::Cache => Some(("cache", cfg!(feature = "cache"))),
