@@ -21,6 +21,7 @@ pub mod support {
     pub mod redis;
     pub mod remembering;
     pub mod s3;
+    pub mod search;
     pub mod server;
     pub mod table;
     pub mod trial;

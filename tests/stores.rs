@@ -16,6 +16,7 @@ mod stores {
     pub(crate) mod cache;
     pub(crate) mod custom;
     pub(crate) mod dynamodb;
+    pub(crate) mod elasticsearch;
     pub(crate) mod filesystem;
     pub(crate) mod gcloud;
     pub(crate) mod mariadb;
@@ -32,6 +33,7 @@ mod stores {
 
 use std::{process::ExitCode, sync::Arc};
 
+use actix_typed_session_tests::support::search::Search;
 use actix_typed_session_tests::support::{dynamodb::Kind, gcloud::Mode};
 use libtest_mimic::Arguments;
 
@@ -40,6 +42,7 @@ use self::stores::{
     cache::{Map, Moka, S3},
     custom::Custom,
     dynamodb::Dynamodb,
+    elasticsearch::Searching,
     filesystem::Filesystem,
     gcloud::Gcloud,
     mariadb::MariaDb,
@@ -65,6 +68,8 @@ fn main() -> ExitCode {
         Arc::new(Redis::cached()),
         Arc::new(Memcached::default()),
         Arc::new(Mongodb::default()),
+        Arc::new(Searching::new(Search::Elasticsearch)),
+        Arc::new(Searching::new(Search::OpenSearch)),
         Arc::new(Postgres(Arc::clone(&postgres))),
         Arc::new(MariaDb(Arc::clone(&mariadb))),
         Arc::new(Sqlite),

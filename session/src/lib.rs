@@ -52,6 +52,8 @@
 #![cfg_attr(not(feature = "cache"), doc = "[`CacheStore`]: #features")]
 #![cfg_attr(feature = "memcached", doc = "[`MemcachedStore`]: store::MemcachedStore")]
 #![cfg_attr(not(feature = "memcached"), doc = "[`MemcachedStore`]: #features")]
+#![cfg_attr(feature = "elasticsearch", doc = "[`ElasticsearchStore`]: store::ElasticsearchStore")]
+#![cfg_attr(not(feature = "elasticsearch"), doc = "[`ElasticsearchStore`]: #features")]
 #![cfg_attr(feature = "mongodb", doc = "[`MongodbStore`]: store::MongodbStore")]
 #![cfg_attr(not(feature = "mongodb"), doc = "[`MongodbStore`]: #features")]
 #![cfg_attr(

@@ -23,6 +23,8 @@ mod cache;
 mod datastore;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch;
 #[cfg(feature = "filesystem")]
 mod filesystem;
 #[cfg(feature = "firestore")]
@@ -69,6 +71,8 @@ pub use self::cache::{Cache, CacheStore, Cached, Condition, HasEnded, Tag};
 pub use self::datastore::DatastoreStore;
 #[cfg(feature = "dynamodb")]
 pub use self::dynamodb::DynamodbStore;
+#[cfg(feature = "elasticsearch")]
+pub use self::elasticsearch::ElasticsearchStore;
 #[cfg(feature = "filesystem")]
 pub use self::filesystem::FilesystemStore;
 #[cfg(feature = "firestore")]

@@ -173,17 +173,26 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("SESSION_SQL_CONNECTIONS", |config, value| {
         value.integer(1..=1000, "").map(|most| config.store.sql_connections = most)
     }),
-    later("SESSION_SQLALCHEMY_SEQUENCE"),
-    later("SESSION_SQLALCHEMY_BIND_KEY"),
+    needless("SESSION_SQLALCHEMY_SEQUENCE"),
+    needless("SESSION_SQLALCHEMY_BIND_KEY"),
     setting("SESSION_PEEWEE_CONFIG", |config, value| {
         value.text().map(|url| config.store.peewee_config = Some(Url(url.into())))
     }),
     setting("SESSION_PEEWEE_TABLE", |config, value| {
         value.text().map(|name| config.store.peewee_table = Some(name.into()))
     }),
-    later("SESSION_ELASTICSEARCH"),
-    later("SESSION_ELASTICSEARCH_HOST"),
-    later("SESSION_ELASTICSEARCH_INDEX"),
+    setting("SESSION_ELASTICSEARCH", |config, value| {
+        nodes(value).map(|nodes| config.store.elasticsearch_nodes = Some(nodes))
+    }),
+    setting("SESSION_ELASTICSEARCH_HOST", |config, value| {
+        nodes(value).map(|nodes| config.store.elasticsearch_host = nodes)
+    }),
+    setting("SESSION_ELASTICSEARCH_INDEX", |config, value| {
+        value.text().map(|name| config.store.elasticsearch_index = name.into())
+    }),
+    setting("SESSION_ELASTICSEARCH_API_KEY", |config, value| {
+        value.text().map(|key| config.store.elasticsearch_api_key = Some(Secret(key.into())))
+    }),
     setting("SESSION_DYNAMODB", |config, value| value.text().map(|url| config.store.dynamodb = Some(Url(url.into())))),
     setting("SESSION_DYNAMODB_TABLE", |config, value| {
         value.text().map(|name| config.store.dynamodb_table = Some(name.into()))
@@ -222,33 +231,29 @@ const fn setting(name: &'static str, apply: Apply) -> Setting {
     Setting { name, aliases: &[], apply }
 }
 
-const fn later(name: &'static str) -> Setting {
-    setting(name, of_a_later_store)
+/// One of Flask-Session's for which there is nothing to be set here.
+const fn needless(name: &'static str) -> Setting {
+    setting(name, |_, _| Ok(()))
 }
 
-/// Nothing: `SESSION_TYPE` can't name that store yet, and the settings of a store that is not named don't matter.
-fn of_a_later_store(_: &mut SessionConfig, _: &Value<'_>) -> Result<(), ConfigError> {
-    Ok(())
-}
-
-/// What names a store, and those that this version does not have yet.
-const STORES: &[(&str, Option<StoreKind>)] = &[
-    ("null", Some(StoreKind::Null)),
-    ("memory", Some(StoreKind::Memory)),
-    ("filesystem", Some(StoreKind::Filesystem)),
-    ("redis", Some(StoreKind::Redis)),
-    ("memcached", Some(StoreKind::Memcached)),
-    ("cache", Some(StoreKind::Cache)),
-    ("cachelib", Some(StoreKind::Cache)),
-    ("mongodb", Some(StoreKind::Mongodb)),
-    ("sql", Some(StoreKind::Sql)),
-    ("sqlalchemy", Some(StoreKind::Sql)),
-    ("orm", Some(StoreKind::Orm)),
-    ("peewee", Some(StoreKind::Orm)),
-    ("elasticsearch", None),
-    ("datastore", Some(StoreKind::Datastore)),
-    ("firestore", Some(StoreKind::Firestore)),
-    ("dynamodb", Some(StoreKind::Dynamodb)),
+/// What names a store.
+const STORES: &[(&str, StoreKind)] = &[
+    ("null", StoreKind::Null),
+    ("memory", StoreKind::Memory),
+    ("filesystem", StoreKind::Filesystem),
+    ("redis", StoreKind::Redis),
+    ("memcached", StoreKind::Memcached),
+    ("cache", StoreKind::Cache),
+    ("cachelib", StoreKind::Cache),
+    ("mongodb", StoreKind::Mongodb),
+    ("sql", StoreKind::Sql),
+    ("sqlalchemy", StoreKind::Sql),
+    ("orm", StoreKind::Orm),
+    ("peewee", StoreKind::Orm),
+    ("elasticsearch", StoreKind::Elasticsearch),
+    ("datastore", StoreKind::Datastore),
+    ("firestore", StoreKind::Firestore),
+    ("dynamodb", StoreKind::Dynamodb),
 ];
 
 /// Whether it names a store.
@@ -258,9 +263,8 @@ pub(super) fn is_store(name: &str) -> bool {
 }
 
 fn store_kind(value: &Value<'_>) -> Result<StoreKind, ConfigError> {
-    let accepted = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `mongodb`, `sql`, `orm`, `datastore`, `firestore` and `dynamodb`";
-    let kind = value.choice(STORES, accepted)?;
-    let kind = kind.ok_or_else(|| value.bad(format!("this version does not have that store yet; {accepted}")))?;
+    let names: Vec<_> = STORES.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let kind = value.choice(STORES, &format!("accepted are {}", names.join(", ")))?;
     built_in(kind).map_err(|why| value.bad(why))
 }
 
@@ -296,6 +300,14 @@ fn secret(value: &Value<'_>) -> Result<Secret<String>, ConfigError> {
         return Err(value.bad_secret("accepted is a text that is not empty"));
     }
     Ok(Secret(text.into()))
+}
+
+fn nodes(value: &Value<'_>) -> Result<Url, ConfigError> {
+    let text = value.text()?;
+    if !["http://", "https://"].iter().any(|scheme| text.starts_with(scheme)) {
+        return Err(value.bad_secret("accepted are URLs with commas between, such as `http://localhost:9200`"));
+    }
+    Ok(Url(text.into()))
 }
 
 fn cache(value: &Value<'_>) -> Result<CacheSetting, ConfigError> {

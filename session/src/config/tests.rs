@@ -75,6 +75,15 @@ fn cases() -> Vec<(&'static str, &'static str, Value, &'static str)> {
         ("SESSION_MONGODB_DB", "app", json!("app"), "mongodb_database: \"app\""),
         ("SESSION_MONGODB_COLLECT", "web", json!("web"), "mongodb_collection: \"web\""),
         ("SESSION_MONGODB_READ_CONCERN", "majority", json!("majority"), "mongodb_majority_reads: true"),
+        (
+            "SESSION_ELASTICSEARCH",
+            "http://a:pw@es-1,http://es-2",
+            json!("http://a:pw@es-1,http://es-2"),
+            "elasticsearch_nodes: Some(http://[redacted]@es-1,http://es-2)",
+        ),
+        ("SESSION_ELASTICSEARCH_HOST", "http://es", json!("http://es"), "elasticsearch_host: http://es"),
+        ("SESSION_ELASTICSEARCH_INDEX", "web", json!("web"), "elasticsearch_index: \"web\""),
+        ("SESSION_ELASTICSEARCH_API_KEY", "a2V5", json!("a2V5"), "elasticsearch_api_key: Some([redacted])"),
         ("SESSION_REDIS_HOST", "cache", json!("cache"), "redis_host: \"cache\""),
         ("SESSION_REDIS_PORT", "6380", json!(6380), "redis_port: 6380"),
         ("SESSION_REDIS_CLIENT_CACHE", "16MiB", json!(16_777_216), "redis_client_cache: 16777216"),
@@ -168,8 +177,7 @@ fn the_documented_defaults_are_the_defaults() {
 
 #[test]
 fn a_bad_value_is_told_with_its_key_and_what_is_accepted() {
-    let stores =
-        "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `mongodb`, `sql` and `orm`";
+    let stores = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `cachelib`, `mongodb`, `sql`, `sqlalchemy`, `orm`, `peewee`, `elasticsearch`, `datastore`, `firestore`, `dynamodb`";
     let limit = "accepted are 1 to 1000 sessions, over which the oldest is ended, and `refuse`, or both: `5 refuse`";
     let flag = "accepted are `true` and `false` (or `1 yes on` and `0 no off`)";
     let duration = "accepted are seconds such as `1800`, or `500ms`, `90s`, `30m`, `12h`, `31d`";
@@ -179,7 +187,6 @@ fn a_bad_value_is_told_with_its_key_and_what_is_accepted() {
     for (key, value, accepted) in [
         ("SESSION_TYPE", "postgres", stores.to_owned()),
         ("SESSION_TYPE", "", stores.to_owned()),
-        ("SESSION_TYPE", "dynamodb", format!("this version does not have that store yet; {stores}")),
         (
             "SESSION_COOKIE_NAME",
             "a b",

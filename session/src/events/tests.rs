@@ -103,6 +103,7 @@ fn tell_all() {
     prune_failed(&StoreError::new(StoreErrorKind::Protocol, "a test"));
     record_foreign("redis", "key");
     store_uncached("redis", &StoreError::new(StoreErrorKind::Unsupported, "a test"));
+    store_unswept("mongodb");
     store_full("test", 1, "it");
     drop((loading(async { Ok(None) }), committing(None, std::future::pending())));
 }

@@ -73,6 +73,8 @@ impl SessionConfig {
                 let store = super::DatastoreStore::at(address);
                 Ok(Arc::new(store.timeout(self.store_timeout).clock(self.clock.clone())))
             }
+            #[cfg(feature = "elasticsearch")]
+            StoreKind::Elasticsearch => Ok(Arc::new(self.elasticsearch_store()?)),
             #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
             StoreKind::Sql => Ok(Arc::new(self.sql_store()?)),
             #[cfg(feature = "orm")]
@@ -95,6 +97,22 @@ impl SessionConfig {
             .timeout(self.store_timeout)
             .clock(self.clock.clone());
         Ok(if settings.mongodb_majority_reads { store.majority_reads() } else { store })
+    }
+}
+
+#[cfg(feature = "elasticsearch")]
+impl SessionConfig {
+    fn elasticsearch_store(&self) -> Result<super::ElasticsearchStore, ConfigError> {
+        let settings = &self.store;
+        let nodes = settings.elasticsearch_nodes.as_ref().unwrap_or(&settings.elasticsearch_host);
+        let store = super::ElasticsearchStore::new(&nodes.0)?
+            .index(&settings.elasticsearch_index)?
+            .timeout(self.store_timeout)
+            .clock(self.clock.clone());
+        match &settings.elasticsearch_api_key {
+            Some(key) => store.api_key(&key.0),
+            None => Ok(store),
+        }
     }
 }
 
@@ -156,6 +174,10 @@ pub(crate) struct StoreSettings {
     pub(crate) mongodb_database: String,
     pub(crate) mongodb_collection: String,
     pub(crate) mongodb_majority_reads: bool,
+    pub(crate) elasticsearch_nodes: Option<Url>,
+    pub(crate) elasticsearch_host: Url,
+    pub(crate) elasticsearch_index: String,
+    pub(crate) elasticsearch_api_key: Option<Secret<String>>,
     pub(crate) cache: Option<CacheSetting>,
     pub(crate) file_dir: PathBuf,
     /// Over so many records, those that expire soonest are removed.
@@ -209,6 +231,10 @@ impl Default for StoreSettings {
             mongodb_database: "flask_session".to_owned(),
             mongodb_collection: "sessions".to_owned(),
             mongodb_majority_reads: false,
+            elasticsearch_nodes: None,
+            elasticsearch_host: Url("http://localhost:9200".to_owned()),
+            elasticsearch_index: "sessions".to_owned(),
+            elasticsearch_api_key: None,
             cache: None,
             file_dir: PathBuf::from("flask_session"),
             file_threshold: None,
@@ -244,6 +270,7 @@ pub(crate) enum StoreKind {
     Redis,
     Memcached,
     Mongodb,
+    Elasticsearch,
     Sql,
     Orm,
     Cache,
@@ -262,6 +289,7 @@ impl StoreKind {
             Self::Redis => Some(("redis", cfg!(feature = "redis"))),
             Self::Memcached => Some(("memcached", cfg!(feature = "memcached"))),
             Self::Mongodb => Some(("mongodb", cfg!(feature = "mongodb"))),
+            Self::Elasticsearch => Some(("elasticsearch", cfg!(feature = "elasticsearch"))),
             Self::Sql => Some(("sql", cfg!(any(feature = "postgres", feature = "mysql", feature = "sqlite")))),
             Self::Orm => Some(("orm", cfg!(feature = "orm"))),
             Self::Cache => Some(("cache", cfg!(feature = "cache"))),
