@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use actix_typed_session_tests::support::{
     dynamodb::{DynamodbServer, Kind},
+    gcloud::{GcloudServer, Mode},
     mariadb::MariaDbServer,
     memcached::MemcachedServer,
     postgres::PostgresServer,
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
     any_server!(trials, "postgres", PostgresServer::missing(), migrated(PostgresServer::start_durable()));
     any_server!(trials, "mariadb", MariaDbServer::missing(), migrated(MariaDbServer::start_durable()));
     any_server!(trials, "dynamodb", DynamodbServer::missing(Kind::Local), dynamodb());
+    lasting_server!(trials, "firestore", GcloudServer::missing(), GcloudServer::start(Mode::Native));
     // and those that only a Redis has
     trials.extend([
         trial("redis", "its_connections_are_killed", RedisServer::missing(), || disconnected::disconnected(durable())),
