@@ -90,6 +90,23 @@ fn cases() -> Vec<(&'static str, &'static str, Value, &'static str)> {
         ("SESSION_SQL_CONNECTIONS", "2", json!(2), "sql_connections: 2"),
         ("SESSION_PEEWEE_CONFIG", "sqlite:///a", json!("sqlite:///a"), "peewee_config: Some(sqlite:///a)"),
         ("SESSION_PEEWEE_TABLE", "web", json!("web"), "peewee_table: Some(\"web\")"),
+        (
+            "SESSION_DYNAMODB",
+            "dynamodb://id:pw@eu/web",
+            json!("dynamodb://id:pw@eu/web"),
+            "dynamodb: Some(dynamodb://[redacted]@eu/web)",
+        ),
+        ("SESSION_DYNAMODB_TABLE", "web", json!("web"), "dynamodb_table: Some(\"web\")"),
+        ("SESSION_DYNAMODB_ENDPOINT", "http://h:1", json!("http://h:1"), "dynamodb_endpoint: Some(http://h:1)"),
+        ("SESSION_DYNAMODB_REGION", "eu", json!("eu"), "dynamodb_region: Some(\"eu\")"),
+        ("SESSION_DYNAMODB_KEY_ID", "id", json!("id"), "dynamodb_key_id: Some([redacted])"),
+        ("SESSION_DYNAMODB_SECRET", "pw", json!("pw"), "dynamodb_secret: Some([redacted])"),
+        ("SESSION_FIRESTORE", "firestore://a", json!("firestore://a"), "firestore: Some(firestore://a)"),
+        ("SESSION_FIRESTORE_COLLECT", "web", json!("web"), "firestore_collect: Some(\"web\")"),
+        ("SESSION_DATASTORE", "datastore://a", json!("datastore://a"), "datastore: Some(datastore://a)"),
+        ("GCLOUD_APP_PROJECT_ID", "app", json!("app"), "gcloud_project: Some(\"app\")"),
+        ("FIRESTORE_EMULATOR_HOST", "h:1", json!("h:1"), "firestore_emulator: Some(\"h:1\")"),
+        ("DATASTORE_EMULATOR_HOST", "h:1", json!("h:1"), "datastore_emulator: Some(\"h:1\")"),
     ]
 }
 
@@ -159,7 +176,7 @@ fn the_documented_defaults_are_the_defaults() {
 
 #[test]
 fn a_bad_value_is_told_with_its_key_and_what_is_accepted() {
-    let stores = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `sql` and `orm`";
+    let stores = "accepted are `null`, `memory`, `filesystem`, `redis`, `memcached`, `cache`, `sql`, `orm`, `datastore`, `firestore` and `dynamodb`";
     let limit = "accepted are 1 to 1000 sessions, over which the oldest is ended, and `refuse`, or both: `5 refuse`";
     let flag = "accepted are `true` and `false` (or `1 yes on` and `0 no off`)";
     let duration = "accepted are seconds such as `1800`, or `500ms`, `90s`, `30m`, `12h`, `31d`";
@@ -170,7 +187,6 @@ fn a_bad_value_is_told_with_its_key_and_what_is_accepted() {
         ("SESSION_TYPE", "postgres", stores.to_owned()),
         ("SESSION_TYPE", "", stores.to_owned()),
         ("SESSION_TYPE", "mongodb", format!("this version does not have that store yet; {stores}")),
-        ("SESSION_TYPE", "dynamodb", format!("this version does not have that store yet; {stores}")),
         (
             "SESSION_COOKIE_NAME",
             "a b",
