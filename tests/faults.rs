@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use actix_typed_session_tests::support::{
     dynamodb::{DynamodbServer, Kind},
     ferretdb::FerretDb,
+    gcloud::{GcloudServer, Mode},
     mariadb::MariaDbServer,
     memcached::MemcachedServer,
     postgres::PostgresServer,
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
     any_server!(trials, "dynamodb", DynamodbServer::missing(Kind::Local), dynamodb());
     any_server!(trials, "mongodb", FerretDb::missing(), migrated(FerretDb::start()));
     any_server!(trials, "cache_s3", S3Server::missing(), S3Server::start());
+    lasting_server!(trials, "firestore", GcloudServer::missing(), GcloudServer::start(Mode::Native));
     // and those that only a Redis has
     trials.extend([
         trial("redis", "its_connections_are_killed", RedisServer::missing(), || disconnected::disconnected(durable())),

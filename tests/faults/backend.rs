@@ -3,11 +3,18 @@
 use std::thread;
 
 use actix_typed_session::store::{
-    CacheStore, DynamodbStore, MemcachedStore, MongodbStore, OpendalCache, RedisStore, SessionStore, SqlStore,
+    CacheStore, DynamodbStore, FirestoreStore, MemcachedStore, MongodbStore, OpendalCache, RedisStore, SessionStore,
+    SqlStore,
 };
 use actix_typed_session_tests::support::{
-    dynamodb::DynamodbServer, ferretdb::FerretDb, mariadb::MariaDbServer, memcached::MemcachedServer,
-    postgres::PostgresServer, redis::RedisServer, s3::S3Server,
+    dynamodb::DynamodbServer,
+    ferretdb::FerretDb,
+    gcloud::{GcloudServer, Mode},
+    mariadb::MariaDbServer,
+    memcached::MemcachedServer,
+    postgres::PostgresServer,
+    redis::RedisServer,
+    s3::S3Server,
 };
 
 use super::load::TIMEOUT;
@@ -96,6 +103,35 @@ pub(crate) fn dynamodb() -> DynamodbServer {
     let server = DynamodbServer::start_durable();
     make(Backend::store(&server, server.port()).timeout(std::time::Duration::from_secs(20)));
     server
+}
+
+/// In its Native mode. It keeps nothing on the disk: it is not for the trial that kills it.
+impl Backend for GcloudServer {
+    type Store = FirestoreStore;
+
+    fn port(&self) -> u16 {
+        self.port()
+    }
+
+    fn store(&self, port: u16) -> FirestoreStore {
+        FirestoreStore::new(&Self::url(Mode::Native, "sessions", port)).unwrap().timeout(TIMEOUT)
+    }
+
+    fn stop(&mut self) {
+        self.stop();
+    }
+
+    fn restart(&mut self) {
+        self.restart();
+    }
+
+    fn pause(&self) {
+        self.pause();
+    }
+
+    fn resume(&self) {
+        self.resume();
+    }
 }
 
 /// It keeps nothing on the disk: it is not for the trial that kills it.

@@ -43,7 +43,7 @@ impl Backend for Gcloud {
     }
 
     fn race_rounds(&self) -> usize {
-        2
+        1
     }
 
     async fn subject(&self) -> Subject {

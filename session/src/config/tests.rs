@@ -108,6 +108,23 @@ fn cases() -> Vec<(&'static str, &'static str, Value, &'static str)> {
         ("SESSION_SQL_CONNECTIONS", "2", json!(2), "sql_connections: 2"),
         ("SESSION_PEEWEE_CONFIG", "sqlite:///a", json!("sqlite:///a"), "peewee_config: Some(sqlite:///a)"),
         ("SESSION_PEEWEE_TABLE", "web", json!("web"), "peewee_table: Some(\"web\")"),
+        (
+            "SESSION_DYNAMODB",
+            "dynamodb://id:pw@eu/web",
+            json!("dynamodb://id:pw@eu/web"),
+            "dynamodb: Some(dynamodb://[redacted]@eu/web)",
+        ),
+        ("SESSION_DYNAMODB_TABLE", "web", json!("web"), "dynamodb_table: Some(\"web\")"),
+        ("SESSION_DYNAMODB_ENDPOINT", "http://h:1", json!("http://h:1"), "dynamodb_endpoint: Some(http://h:1)"),
+        ("SESSION_DYNAMODB_REGION", "eu", json!("eu"), "dynamodb_region: Some(\"eu\")"),
+        ("SESSION_DYNAMODB_KEY_ID", "id", json!("id"), "dynamodb_key_id: Some([redacted])"),
+        ("SESSION_DYNAMODB_SECRET", "pw", json!("pw"), "dynamodb_secret: Some([redacted])"),
+        ("SESSION_FIRESTORE", "firestore://a", json!("firestore://a"), "firestore: Some(firestore://a)"),
+        ("SESSION_FIRESTORE_COLLECT", "web", json!("web"), "firestore_collect: Some(\"web\")"),
+        ("SESSION_DATASTORE", "datastore://a", json!("datastore://a"), "datastore: Some(datastore://a)"),
+        ("GCLOUD_APP_PROJECT_ID", "app", json!("app"), "gcloud_project: Some(\"app\")"),
+        ("FIRESTORE_EMULATOR_HOST", "h:1", json!("h:1"), "firestore_emulator: Some(\"h:1\")"),
+        ("DATASTORE_EMULATOR_HOST", "h:1", json!("h:1"), "datastore_emulator: Some(\"h:1\")"),
     ]
 }
 

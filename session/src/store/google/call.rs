@@ -100,7 +100,9 @@ impl<'a> Call<'a> {
         if let Ok(place) = place.parse::<MetadataValue<Ascii>>() {
             request.metadata_mut().insert(MetadataKey::from_static(header), place);
         }
-        request.set_timeout(self.deadline.saturating_duration_since(Instant::now()));
+        // for the server to give up, too; later than this side does, which has to see by itself that nothing comes
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        request.set_timeout(left.saturating_add(Duration::from_millis(500)));
         request
     }
 
@@ -160,14 +162,14 @@ impl<'a> Call<'a> {
                 StoreErrorKind::TooLarge,
                 format!("the record is larger than {address} takes ({code:?})"),
             )),
-            Code::FailedPrecondition => said(refused(format!(
-                "{address} can't do this ({code:?}): the database is one of the other mode, or an index is off"
+            Code::FailedPrecondition | Code::InvalidArgument => said(refused(format!(
+                "{address} refused the request ({code:?}); a database of the other mode does, and one whose index is off"
             ))),
             Code::Unimplemented => said(StoreError::new(
                 StoreErrorKind::Protocol,
                 format!("what answers at {address} is another service ({code:?})"),
             )),
-            Code::InvalidArgument | Code::AlreadyExists | Code::Aborted | Code::OutOfRange => {
+            Code::AlreadyExists | Code::Aborted | Code::OutOfRange => {
                 said(refused(format!("{address} refused the request ({code:?})")))
             }
             _ => said(StoreError::new(self.unanswered(), format!("{address} failed ({code:?})"))),
