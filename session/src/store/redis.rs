@@ -322,8 +322,9 @@ impl SessionStore for RedisStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        let answer = self.client.ping(self.deadline(), self.timeout).await;
-        match self.understood(answer, false, Effect::Read)? {
+        let mut sent = false;
+        let answer = self.client.ping(self.deadline(), self.timeout, &mut sent).await;
+        match self.understood(answer, sent, Effect::Read)? {
             Answer::Value(Value::SimpleString(_)) => Ok(()),
             _ => Err(failure::nonsense(Effect::Read)),
         }

@@ -91,10 +91,10 @@ impl Client {
     }
 
     /// Asks for a sign of life: of each server that has something.
-    pub(super) async fn ping(&self, deadline: Instant, patience: Duration) -> Result<Value, Failure> {
+    pub(super) async fn ping(&self, deadline: Instant, patience: Duration, sent: &mut bool) -> Result<Value, Failure> {
         match self {
             Self::Cluster(cluster) => Box::pin(cluster.ping(deadline, patience)).await,
-            _ => self.send(&redis::cmd("PING"), "", deadline, patience, &mut false).await,
+            _ => self.send(&redis::cmd("PING"), "", deadline, patience, sent).await,
         }
     }
 }
