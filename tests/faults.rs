@@ -22,7 +22,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use self::faults::{
     backend::{Cached, dynamodb, migrated},
-    cut, disconnected, full, killed, paused, replica, standby,
+    cluster, cut, disconnected, full, killed, paused, replica, sentinel, standby,
 };
 
 /// The load, and one file a fault.
@@ -30,12 +30,14 @@ mod faults {
     pub(crate) mod backend;
     pub(crate) mod load;
 
+    pub(crate) mod cluster;
     pub(crate) mod cut;
     pub(crate) mod disconnected;
     pub(crate) mod full;
     pub(crate) mod killed;
     pub(crate) mod paused;
     pub(crate) mod replica;
+    pub(crate) mod sentinel;
     pub(crate) mod standby;
 }
 
@@ -83,6 +85,20 @@ fn main() -> ExitCode {
     trials.push(trial("postgres", "its_primary_is_lost", PostgresServer::missing(), || {
         standby::promoted(migrated(PostgresServer::start_durable()))
     }));
+    // and those of several that are one
+    let missing = RedisServer::missing();
+    trials.extend([
+        trial("redis_cluster", "its_slots_are_moved", missing, cluster::resharded),
+        trial("redis_cluster", "a_primary_is_killed", missing, || cluster::killed(&[])),
+        trial("redis_cluster", "a_primary_is_killed_where_one_replica_has_to_be_there", missing, || {
+            cluster::killed(&["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"])
+        }),
+        trial("redis_sentinel", "the_primary_is_killed", missing, || sentinel::killed(&[])),
+        trial("redis_sentinel", "the_primary_is_killed_where_one_replica_has_to_be_there", missing, || {
+            sentinel::killed(&["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"])
+        }),
+        trial("redis_sentinel", "the_primary_is_paused_until_another_is_chosen", missing, sentinel::paused),
+    ]);
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

@@ -19,6 +19,8 @@ pub mod support {
     pub mod program;
     pub mod proxy;
     pub mod redis;
+    pub mod redis_cluster;
+    pub mod redis_sentinels;
     pub mod remembering;
     pub mod s3;
     pub mod search;

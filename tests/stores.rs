@@ -28,6 +28,8 @@ mod stores {
     pub(crate) mod orm;
     pub(crate) mod postgres;
     pub(crate) mod redis;
+    pub(crate) mod redis_cluster;
+    pub(crate) mod redis_sentinel;
     pub(crate) mod sqlite;
 }
 
@@ -54,6 +56,8 @@ use self::stores::{
     orm::Orm,
     postgres::Postgres,
     redis::Redis,
+    redis_cluster::Cluster,
+    redis_sentinel::Sentinel,
     sqlite::Sqlite,
 };
 
@@ -66,6 +70,8 @@ fn main() -> ExitCode {
         Arc::new(Filesystem),
         Arc::new(Redis::default()),
         Arc::new(Redis::cached()),
+        Arc::new(Cluster::default()),
+        Arc::new(Sentinel::default()),
         Arc::new(Memcached::default()),
         Arc::new(Mongodb::default()),
         Arc::new(Searching::new(Search::Elasticsearch)),

@@ -43,7 +43,7 @@ async fn each_operation_is_as_many_requests_as_it_has_to_be(mode: Mode) {
     took("delete", 1);
     assert_eq!(store.update("k", &first, &second.version).await.unwrap(), Updated::Gone);
     took("update of what is gone", 1);
-    assert_eq!(store.delete_expired(10).await.unwrap(), 0);
+    assert_eq!(store.delete_expired(10).await.unwrap().deleted, 0);
     took("sweep of nothing", 1);
     assert_eq!(counting.connections(), 1);
 }
@@ -126,9 +126,9 @@ async fn what_has_expired_is_counted(mode: Mode) {
     assert_eq!(store.count_expired().await.unwrap(), Some(0));
     clock.advance(2 * MINUTE);
     assert_eq!(store.count_expired().await.unwrap(), Some(9));
-    assert_eq!(store.delete_expired(4).await.unwrap(), 4);
+    assert_eq!(store.delete_expired(4).await.unwrap().deleted, 4);
     assert_eq!(store.count_expired().await.unwrap(), Some(5));
-    assert_eq!(store.delete_expired(100).await.unwrap(), 5);
+    assert_eq!(store.delete_expired(100).await.unwrap().deleted, 5);
     assert!(store.load("k0").await.unwrap().is_some());
 }
 

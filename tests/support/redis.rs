@@ -66,6 +66,11 @@ impl RedisServer {
         self.folder.path().join("redis.sock")
     }
 
+    /// What it answers to these words, as `redis-cli` prints it; nothing where it does not.
+    pub fn cli(&self, words: &[&str]) -> String {
+        cli(self.port, words)
+    }
+
     /// Kills it, as a crash would.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -136,6 +141,12 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// What a server at this port answers to these words, as `redis-cli` prints it; nothing where it does not.
+pub fn cli(port: u16, words: &[&str]) -> String {
+    let output = Command::new("redis-cli").args(["-p", &port.to_string()]).args(words).stdin(Stdio::null()).output();
+    String::from_utf8(output.unwrap().stdout).unwrap()
 }
 
 /// Sends a command, its words parted by a space, behind the store's back.

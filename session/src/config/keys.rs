@@ -86,7 +86,9 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("SESSION_MIGRATE_TO", |config, value| migration(config, value, Direction::To)),
     setting("SESSION_REDIS", |config, value| {
         let url = value.text()?;
-        if !["redis://", "rediss://", "unix://"].iter().any(|scheme| url.starts_with(scheme)) {
+        let schemes =
+            ["redis", "rediss", "unix", "redis-cluster", "rediss-cluster", "redis-sentinel", "rediss-sentinel"];
+        if !url.split_once("://").is_some_and(|(scheme, _)| schemes.contains(&scheme)) {
             return Err(value.bad_secret("accepted is a URL such as `redis://127.0.0.1:6379/0`"));
         }
         config.store.redis_url = Some(Url(url.into()));

@@ -6,11 +6,12 @@ use redis::{Cmd, Value, aio::ConnectionLike};
 use tokio::time::Instant;
 
 use self::{
-    address::Address,
+    address::Target,
     cache::Writing,
     client::Client,
+    cluster::Cluster,
     connection::Connection,
-    failure::{Effect, Place, Refusal},
+    failure::{Effect, Failure, Place, Refusal},
     script::{Script, TOUCH, UPDATE},
 };
 use crate::{
@@ -22,11 +23,13 @@ use crate::{
 mod address;
 mod cache;
 mod client;
+mod cluster;
 mod connection;
 mod failure;
 mod layout;
 mod pipe;
 mod script;
+mod sentinel;
 mod sign_in;
 #[cfg(feature = "redis-tls")]
 mod tls;
@@ -41,6 +44,30 @@ mod wire;
 /// A record can't be larger than 512 MiB, or than `proto-max-bulk-len` of the server. What the server evicts
 /// (`maxmemory-policy`) or loses in a crash (`appendonly`) is an ended session. Reads and writes go to one server, which
 /// has to be the primary.
+///
+/// # Several servers
+///
+/// * A cluster: `redis-cluster://a,b,c` names some of its servers, which know the others. A record is one key, so that
+///   nothing crosses slots; each operation is one command to the server that has the key, as with one server. Who has
+///   what is asked at first use, and again when a server can't be reached or does not answer. Where a slot moves, the
+///   command goes on to where the server says: that one has done nothing. A user needs `CLUSTER SLOTS`, too.
+/// * Sentinels: `redis-sentinel://a,b,c/name`. For each connection all are asked at once, the latest choice among their
+///   answers is taken, and the server has to say itself that it is the primary (`ROLE`). One that is lost, or that
+///   refuses to be written to, is left, and they are asked again.
+///
+/// No command is sent twice because of either: a write whose connection is lost is
+/// [`OutcomeUnknown`](crate::store::StoreErrorKind::OutcomeUnknown). While a primary is replaced, what needs it fails
+/// within the time-out, and the app goes on by itself once there is another.
+///
+/// **Redis acknowledges a write before a replica has it.** A failover loses the last writes of the primary that failed, or,
+/// in a partition, all that it took until it noticed: a change is undone, or a session that was ended lives on until it
+/// expires. `min-replicas-to-write 1` with a small `min-replicas-max-lag` bounds that to so many seconds, and refuses
+/// writes where no replica is there; it does not rule it out. A primary that restarts sooner than another is chosen, and
+/// without its data, ends all sessions: use `appendonly`, or keep it from restarting by itself. Where an end must
+/// survive a failover, use a database that replicates synchronously.
+///
+/// Tested against servers of one machine. Not tested: partitions of a network, names and ports that a cluster announces
+/// behind NAT, and what providers make of either.
 ///
 /// ```
 /// # fn main() -> Result<(), actix_typed_session::ConfigError> {
@@ -64,7 +91,12 @@ impl RedisStore {
     /// the certificate is verified against those that the system trusts, or the file that `SSL_CERT_FILE` names), and
     /// `unix:///path[?db=…&user=…&pass=…]`. User and password are percent-encoded. Each adds `protocol=resp3` if asked to.
     ///
-    /// All calls share one connection, and each worker has its own. One that was lost is opened again by the next call,
+    /// For several servers, `redis-cluster://[user:password@]host[:port],…` and
+    /// `redis-sentinel://[user:password@]host[:port],…/name[?db=…&sentinel_user=…&sentinel_pass=…]`, each with `rediss-` for
+    /// TLS to all of them: their certificates have to name what the cluster or the sentinels call them, which may be
+    /// addresses. User and password are those of the servers; the port of a sentinel is 26379 unless it is said.
+    ///
+    /// All calls share one connection, or one to each server of a cluster, and each worker has its own. One that was lost is opened again by the next call,
     /// at once; while the server is down, each call fails as soon as that shows, and always within the
     /// [`timeout`](Self::timeout).
     ///
@@ -80,7 +112,10 @@ impl RedisStore {
     /// assert!(!error.to_string().contains("hunter2"));
     /// ```
     pub fn new(url: &str) -> Result<Self, ConfigError> {
-        Ok(Self::with_client(Client::Own(Connection::new(Arc::new(Address::parse(url)?)))))
+        Ok(Self::with_client(match Target::parse(url)? {
+            Target::One(address) => Client::Own(Connection::new(Arc::new(address))),
+            Target::Cluster(seeds) => Client::Cluster(Cluster::new(seeds)),
+        }))
     }
 
     /// A store over a connection that the app already has, which all workers share as it is.
@@ -153,7 +188,8 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// If the store is over a connection or a pool of the app's, of which it does not know what the server pushes.
+    /// If the store is over a cluster, or over a connection or a pool of the app's, of which it does not know what the
+    /// server pushes.
     ///
     /// ```
     /// use actix_typed_session::store::RedisStore;
@@ -164,14 +200,23 @@ impl RedisStore {
     /// # Ok(()) }
     /// ```
     pub fn client_cache(mut self, max_bytes: usize) -> Result<Self, ConfigError> {
-        let Client::Own(connection) = self.client else {
-            return Err(ConfigError::new(
-                "SESSION_REDIS_CLIENT_CACHE",
-                "needs a connection of the store's own, by `RedisStore::new`: what a server pushes to the app's is not \
-                 known here",
-            ));
+        let refused = |why| Err(ConfigError::new("SESSION_REDIS_CLIENT_CACHE", why));
+        self.client = match self.client {
+            Client::Own(connection) => Client::Own(connection.caching(max_bytes)),
+            Client::Cluster(cluster) if max_bytes == 0 => Client::Cluster(cluster),
+            Client::Cluster(_) => {
+                return refused(
+                    "has no meaning with a cluster, whose servers each would have to push what changes and whose keys \
+                     move: accepted are one server and sentinels",
+                );
+            }
+            Client::Lent(_) => {
+                return refused(
+                    "needs a connection of the store's own, by `RedisStore::new`: what a server pushes to the app's is \
+                     not known here",
+                );
+            }
         };
-        self.client = Client::Own(connection.caching(max_bytes));
         Ok(self)
     }
 }
@@ -188,7 +233,7 @@ impl SessionStore for RedisStore {
         let mut command = Cmd::with_capacity(2, 3 + key.len());
         command.arg("GET").arg(key);
         let asked = self.client.own().and_then(|connection| connection.asking(key));
-        match self.ask(&command, Effect::Read, self.deadline()).await? {
+        match self.ask(&command, key, Effect::Read, self.deadline()).await? {
             Answer::Value(Value::BulkString(value)) => {
                 let record = record(key, value);
                 if let (Some(asked), Some(record)) = (asked, &record) {
@@ -212,7 +257,7 @@ impl SessionStore for RedisStore {
         layout::write(record, now(), &mut command);
         command.arg("NX").arg("PX").arg(ttl(record.expires_in));
         let _writing = self.writing(key);
-        match self.ask(&command, Effect::Write, self.deadline()).await? {
+        match self.ask(&command, key, Effect::Write, self.deadline()).await? {
             Answer::Value(Value::Okay) => Ok(Created::Created),
             Answer::Value(Value::Nil) => Ok(Created::Taken),
             _ => Err(failure::nonsense(Effect::Write)),
@@ -262,7 +307,7 @@ impl SessionStore for RedisStore {
         let mut command = Cmd::with_capacity(2, 3 + key.len());
         command.arg("DEL").arg(key);
         let _writing = self.writing(key);
-        match self.ask(&command, Effect::Write, self.deadline()).await? {
+        match self.ask(&command, key, Effect::Write, self.deadline()).await? {
             Answer::Value(Value::Int(_)) => Ok(()),
             _ => Err(failure::nonsense(Effect::Write)),
         }
@@ -277,15 +322,16 @@ impl SessionStore for RedisStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        match self.ask(&redis::cmd("PING"), Effect::Read, self.deadline()).await? {
+        let mut sent = false;
+        let answer = self.client.ping(self.deadline(), self.timeout, &mut sent).await;
+        match self.understood(answer, sent, Effect::Read)? {
             Answer::Value(Value::SimpleString(_)) => Ok(()),
             _ => Err(failure::nonsense(Effect::Read)),
         }
     }
 
     fn for_worker(&self) -> Option<Arc<dyn SessionStore>> {
-        let Client::Own(connection) = &self.client else { return None };
-        Some(Arc::new(Self { client: Client::Own(connection.another()), timeout: self.timeout }))
+        Some(Arc::new(Self { client: self.client.another()?, timeout: self.timeout }))
     }
 
     fn recall(&self, key: &str) -> Option<Record> {
@@ -326,9 +372,14 @@ impl RedisStore {
     }
 
     /// Sends a command, once.
-    async fn ask(&self, command: &Cmd, effect: Effect, deadline: Instant) -> Result<Answer, StoreError> {
+    async fn ask(&self, command: &Cmd, key: &str, effect: Effect, deadline: Instant) -> Result<Answer, StoreError> {
         let mut sent = false;
-        match self.client.send(command, deadline, self.timeout, &mut sent).await {
+        let answer = self.client.send(command, key, deadline, self.timeout, &mut sent).await;
+        self.understood(answer, sent, effect)
+    }
+
+    fn understood(&self, answer: Result<Value, Failure>, sent: bool, effect: Effect) -> Result<Answer, StoreError> {
+        match answer {
             Ok(Value::ServerError(error)) => refused(Refusal::from(&error)),
             Ok(value) => Ok(Answer::Value(value)),
             Err(failure) => match Refusal::of(&failure) {
@@ -353,8 +404,8 @@ impl RedisStore {
             arguments(&mut command);
             command
         };
-        match self.ask(&command("EVALSHA", script.hash()), Effect::Write, deadline).await? {
-            Answer::NoScript => self.ask(&command("EVAL", script.text()), Effect::Write, deadline).await,
+        match self.ask(&command("EVALSHA", script.hash()), key, Effect::Write, deadline).await? {
+            Answer::NoScript => self.ask(&command("EVAL", script.text()), key, Effect::Write, deadline).await,
             answer => Ok(answer),
         }
     }

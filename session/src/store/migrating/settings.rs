@@ -47,6 +47,10 @@ type Scheme = (&'static str, StoreKind, fn(&mut StoreSettings, &str));
 const SCHEMES: &[Scheme] = &[
     ("redis://", StoreKind::Redis, at_redis),
     ("rediss://", StoreKind::Redis, at_redis),
+    ("redis-cluster://", StoreKind::Redis, at_redis),
+    ("rediss-cluster://", StoreKind::Redis, at_redis),
+    ("redis-sentinel://", StoreKind::Redis, at_redis),
+    ("rediss-sentinel://", StoreKind::Redis, at_redis),
     ("unix://", StoreKind::Redis, at_redis),
     ("s3://", StoreKind::Cache, |settings, url| settings.cache = Some(CacheSetting::At(Url(url.to_owned())))),
     ("memcached://", StoreKind::Memcached, |settings, url| settings.memcached = Servers(url.to_owned())),

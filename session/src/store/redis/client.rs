@@ -6,11 +6,12 @@ use futures_util::{FutureExt, future::BoxFuture};
 use redis::{Cmd, Value, aio::ConnectionLike};
 use tokio::time::{Instant, timeout_at};
 
-use super::{connection::Connection, failure::Failure};
+use super::{cluster::Cluster, connection::Connection, failure::Failure};
 
-/// The connection that a store opens, or what the app gave it.
+/// The connections that a store opens, or what the app gave it.
 pub(super) enum Client {
     Own(Connection),
+    Cluster(Cluster),
     Lent(Box<dyn Lent>),
 }
 
@@ -61,20 +62,39 @@ impl Client {
         if let Self::Own(connection) = self { Some(connection) } else { None }
     }
 
-    /// Sends a command once, and sets `sent` when the server may have it. Ends by the deadline.
+    /// The same for another runtime; none where the app's is shared.
+    pub(super) fn another(&self) -> Option<Self> {
+        match self {
+            Self::Own(connection) => Some(Self::Own(connection.another())),
+            Self::Cluster(cluster) => Some(Self::Cluster(cluster.another())),
+            Self::Lent(_) => None,
+        }
+    }
+
+    /// Sends a command about a key once, and sets `sent` when a server may have it. Ends by the deadline.
     pub(super) async fn send(
         &self,
         command: &Cmd,
+        key: &str,
         deadline: Instant,
         patience: Duration,
         sent: &mut bool,
     ) -> Result<Value, Failure> {
         match self {
             Self::Own(connection) => connection.send(command, deadline, patience, sent).await,
+            // boxed, so that the store's own connection needs no room for it
+            Self::Cluster(cluster) => Box::pin(cluster.send(command, key, deadline, patience, sent)).await,
             Self::Lent(client) => {
-                // boxed, so that the store's own connection needs no room for it
                 Box::pin(timeout_at(deadline, client.send(command, sent))).await.unwrap_or(Err(Failure::TimedOut))
             }
+        }
+    }
+
+    /// Asks for a sign of life: of each server that has something.
+    pub(super) async fn ping(&self, deadline: Instant, patience: Duration, sent: &mut bool) -> Result<Value, Failure> {
+        match self {
+            Self::Cluster(cluster) => Box::pin(cluster.ping(deadline, patience)).await,
+            _ => self.send(&redis::cmd("PING"), "", deadline, patience, sent).await,
         }
     }
 }
@@ -83,6 +103,7 @@ impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Own(connection) => write!(f, "redis at {}", connection.address()),
+            Self::Cluster(cluster) => write!(f, "redis at {}", cluster.seeds()),
             Self::Lent(client) => write!(f, "redis, by the app's {}", client.name()),
         }
     }

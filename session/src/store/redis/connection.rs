@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use redis::{Cmd, ConnectionAddr, RedisError, Value};
+use redis::{Cmd, ConnectionAddr, RedisConnectionInfo, RedisError, Value};
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio::{
@@ -17,10 +17,11 @@ use tokio::{
 };
 
 use super::{
-    address::Address,
+    address::{Address, Place, Tls},
     cache::{Asked, Cache, Caches, Writing},
     failure::Failure,
     pipe::{Answer, Pipe},
+    sentinel,
     sign_in::sign_in,
 };
 use crate::store::{Record, tcp};
@@ -39,8 +40,8 @@ pub(super) struct Connection {
 }
 
 /// A connection and the task that drives it, which ends with the connection, and at the latest with this.
-struct Live {
-    pipe: Arc<Pipe>,
+pub(super) struct Live {
+    pub(super) pipe: Arc<Pipe>,
     driver: JoinHandle<()>,
     /// Which runtime has the driver.
     runtime: runtime::Id,
@@ -99,6 +100,18 @@ impl Connection {
         patience: Duration,
         sent: &mut bool,
     ) -> Result<Value, Failure> {
+        self.send_after(None, command, deadline, patience, sent).await
+    }
+
+    /// The same, with a command right before it whose answer nobody needs.
+    pub(super) async fn send_after(
+        &self,
+        first: Option<&Cmd>,
+        command: &Cmd,
+        deadline: Instant,
+        patience: Duration,
+        sent: &mut bool,
+    ) -> Result<Value, Failure> {
         let mut silent_from = deadline - patience / 2;
         let live = match self.live() {
             Some(live) => live,
@@ -111,6 +124,9 @@ impl Connection {
             }
         };
         let proof = live.cache.as_ref().map(|_| Instant::now());
+        if let Some(first) = first {
+            live.pipe.send(first, deadline)?;
+        }
         let answer = live.pipe.send(command, deadline)?;
         *sent = true;
         let mut call = Call { connection: self, live: &live, silent_from, answered: false };
@@ -201,19 +217,34 @@ pub(super) async fn answered(answer: Answer) -> Result<Value, Failure> {
 
 async fn connect(address: &Address, caches: Option<&Caches>, deadline: Instant) -> Result<Live, Failure> {
     match &address.place {
+        Place::At(server) => open(server, &address.login, &address.tls, caches, deadline).await,
+        Place::Asked(sentinels) => sentinel::connect(sentinels, address, caches, deadline).await,
+    }
+}
+
+/// Connects to a server and signs in.
+#[cfg_attr(not(feature = "redis-tls"), allow(unused_variables, reason = "nothing is encrypted"))]
+pub(super) async fn open(
+    server: &ConnectionAddr,
+    login: &RedisConnectionInfo,
+    tls: &Tls,
+    caches: Option<&Caches>,
+    deadline: Instant,
+) -> Result<Live, Failure> {
+    match server {
         ConnectionAddr::Tcp(host, port) => {
             let stream = tcp::connect(host, *port).await.map_err(RedisError::from)?;
             #[cfg(feature = "redis-tls")]
-            if let Some(tls) = &address.tls {
+            if let Some(tls) = tls {
                 let stream = encrypt(tls, host, stream).await.map_err(RedisError::from)?;
-                return start(address, stream, caches, deadline).await;
+                return start(login, stream, caches, deadline).await;
             }
-            start(address, stream, caches, deadline).await
+            start(login, stream, caches, deadline).await
         }
         #[cfg(unix)]
         ConnectionAddr::Unix(path) => {
             let stream = UnixStream::connect(path).await.map_err(RedisError::from)?;
-            start(address, stream, caches, deadline).await
+            start(login, stream, caches, deadline).await
         }
         _ => Err(RedisError::from(io::Error::from(io::ErrorKind::Unsupported)).into()),
     }
@@ -230,7 +261,12 @@ async fn encrypt(
 }
 
 /// Lets the runtime drive the connection from now on, and signs in.
-async fn start<S>(address: &Address, stream: S, caches: Option<&Caches>, deadline: Instant) -> Result<Live, Failure>
+async fn start<S>(
+    login: &RedisConnectionInfo,
+    stream: S,
+    caches: Option<&Caches>,
+    deadline: Instant,
+) -> Result<Live, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -239,7 +275,7 @@ where
     let (pipe, driver) = Pipe::over(stream, move |push| pushed.iter().for_each(|cache| cache.pushed(&push)));
     let driver = tokio::spawn(driver);
     let mut live = Live { pipe, driver, runtime: Handle::current().id(), cache: None };
-    match sign_in(&live.pipe, &address.login, caches.is_some(), deadline).await? {
+    match sign_in(&live.pipe, login, caches.is_some(), deadline).await? {
         Ok(()) => live.cache = cache,
         Err(refusal) => caches.into_iter().for_each(|caches| caches.refused(&refusal)),
     }
