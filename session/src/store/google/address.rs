@@ -118,15 +118,16 @@ impl Address {
         let Self { collection, database, .. } = self;
         let database = if database.is_empty() { "(default)" } else { database };
         let of = format!("--collection-group='{collection}' --database='{database}'");
-        let mut commands = format!("gcloud firestore fields ttls update expiration {of} --enable-ttl\n");
-        // where entities say so themselves, nothing else has to
-        #[cfg(feature = "firestore")]
-        if self.service == Service::Firestore {
-            for field in ["data", "version", "expiration"] {
-                commands += &format!("gcloud firestore indexes fields update {field} {of} --disable-indexes\n");
-            }
+        let policy = format!("gcloud firestore fields ttls update expiration {of} --enable-ttl\n");
+        match self.service {
+            #[cfg(feature = "firestore")]
+            Service::Firestore => ["data", "version", "expiration"].iter().fold(policy, |commands, field| {
+                format!("{commands}gcloud firestore indexes fields update {field} {of} --disable-indexes\n")
+            }),
+            // entities say so themselves
+            #[cfg(feature = "datastore")]
+            Service::Datastore => policy,
         }
-        commands
     }
 
     fn of_url(service: Service, url: &str) -> Result<Self, ConfigError> {
