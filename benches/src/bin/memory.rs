@@ -223,7 +223,11 @@ impl Sessions {
             let step = processor() - start;
             (all, longest) = (all + step, longest.max(step));
             if let Poll::Ready(swept) = poll {
-                return if swept?.deleted == count as u64 { Ok((all, longest)) } else { Err("not all were swept".into()) };
+                return if swept?.deleted == count as u64 {
+                    Ok((all, longest))
+                } else {
+                    Err("not all were swept".into())
+                };
             }
         }
     }
