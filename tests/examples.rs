@@ -141,6 +141,6 @@ async fn the_custom_store_counts_too() {
 fn a_setting_that_can_not_be_honoured_ends_an_example_at_start() {
     let said = complaint("counter", &[("SESSION_TYPE", "memory"), ("SESSION_COOKIE_SAMESITE", "sometimes")]);
     assert_eq!(said, "Error: `SESSION_COOKIE_SAMESITE` is `sometimes`: accepted are `Strict`, `Lax` and `None`");
-    let said = complaint("login", &[("SESSION_TYPE", "mongodb")]);
-    assert!(said.contains("`SESSION_TYPE` is `mongodb`"), "{said}");
+    let said = complaint("login", &[("SESSION_TYPE", "postgres")]);
+    assert!(said.contains("`SESSION_TYPE` is `postgres`"), "{said}");
 }

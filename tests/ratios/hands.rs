@@ -11,6 +11,8 @@ use std::{
 use actix_typed_session::store::{SqlDatabase, SqlStore, Version, orm};
 use async_trait::async_trait;
 use moka::ops::compute::{CompResult, Op};
+use opendal::HttpTransporter;
+use opendal_http_transport_reqwest::ReqwestTransport;
 use sea_orm::{ActiveValue::Set, ColumnTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _};
 use sqlx::{Database, Pool, pool::PoolOptions};
 use tokio::{
@@ -314,7 +316,10 @@ pub(crate) struct ByOpendal(opendal::Operator);
 impl ByOpendal {
     pub(crate) fn open(url: &str) -> Self {
         opendal::init_default_registry();
-        Self(opendal::Operator::from_uri(url).unwrap())
+        let operator = opendal::Operator::from_uri(url).unwrap();
+        let transport = HttpTransporter::new(ReqwestTransport::new(reqwest::Client::new()));
+        let context = operator.context().with_http_transport(transport);
+        Self(operator.with_context(context))
     }
 
     async fn get(&self, key: &str) -> (Vec<u8>, String) {

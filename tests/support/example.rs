@@ -58,10 +58,15 @@ impl Drop for Example {
 /// If it can't be built.
 #[must_use]
 pub fn complaint(name: &str, settings: &[(&str, &str)]) -> String {
-    let mut process = command(name, settings).env("PORT", "0").stderr(Stdio::piped()).spawn().expect("it runs");
+    // one that complains of nothing would run for ever
+    let mut process = Command::new("timeout");
+    process.arg("60").arg(BUILT.join(name)).env_clear().envs(settings.iter().copied()).env("PORT", "0");
+    process.envs(env::var_os("PATH").map(|path| ("PATH", path))).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut process = process.stderr(Stdio::piped()).spawn().expect("it runs");
     let said = process.stderr.take().expect("it is piped");
     let last = BufReader::new(said).lines().map_while(Result::ok).find(|line| line.starts_with("Error"));
-    let _ = process.kill();
+    // the end of `timeout`, which a signal tells to end the program
+    let _ = Command::new("kill").arg(process.id().to_string()).status();
     let _ = process.wait();
     last.unwrap_or_default()
 }
