@@ -20,7 +20,8 @@ use crate::{
 
 const PAGE: &str = include_str!("../../session/src/docs/events.md");
 /// What a flow over HTTP does not come to: of stores that are not asked here.
-const ELSEWHERE: [&str; 3] = ["session.store.prune", "session.store.uncached", "session.record.foreign"];
+const ELSEWHERE: [&str; 4] =
+    ["session.store.prune", "session.store.uncached", "session.store.unswept", "session.record.foreign"];
 
 /// The rows of the page's tables by the name in the first cell, without it.
 fn rows() -> BTreeMap<String, Vec<Vec<&'static str>>> {
