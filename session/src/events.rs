@@ -4,7 +4,7 @@
 //! costs one relaxed load.
 
 #![cfg_attr(
-    not(all(feature = "memory", feature = "filesystem", feature = "redis")),
+    not(all(feature = "memory", feature = "filesystem", feature = "redis", feature = "mongodb")),
     allow(dead_code, reason = "some events are those of one store")
 )]
 

@@ -106,7 +106,17 @@ impl Seeds {
     /// One server of the cluster.
     pub(super) fn server(&self, host: &str, port: u16) -> Address {
         let place = Place::At(ConnectionAddr::Tcp(host.to_owned(), port));
-        Address { place, login: self.login.clone(), tls: self.tls.clone() }
+        #[cfg_attr(
+            not(feature = "redis-tls"),
+            allow(
+                clippy::clone_on_copy,
+                clippy::let_unit_value,
+                clippy::unit_arg,
+                reason = "without TLS there is nothing to clone"
+            )
+        )]
+        let tls = self.tls.clone();
+        Address { place, login: self.login.clone(), tls }
     }
 }
 
