@@ -41,7 +41,17 @@ mod mongodb;
 mod null;
 #[cfg(feature = "orm")]
 pub mod orm;
-#[cfg(any(feature = "dynamodb", feature = "firestore", feature = "datastore"))]
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "elasticsearch",
+    feature = "firestore",
+    feature = "datastore",
+    feature = "memcached"
+))]
+#[cfg_attr(
+    not(all(feature = "dynamodb", feature = "elasticsearch")),
+    allow(dead_code, reason = "a store needs bytes or a text")
+)]
 mod percent;
 #[cfg(feature = "redis")]
 mod redis;

@@ -2,6 +2,11 @@
 
 /// What the text stands for, if it is encoded right.
 pub(super) fn decoded(text: &str) -> Option<String> {
+    String::from_utf8(bytes(text)?).ok()
+}
+
+/// The same, of whatever bytes.
+pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -11,5 +16,5 @@ pub(super) fn decoded(text: &str) -> Option<String> {
             byte => byte,
         });
     }
-    String::from_utf8(bytes).ok()
+    Some(bytes)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{Url, header::HeaderValue};
 
-use crate::error::ConfigError;
+use crate::{error::ConfigError, store::percent};
 
 pub(super) const KEY: &str = "SESSION_ELASTICSEARCH";
 const NODES_MAX: usize = 64;
@@ -88,8 +88,9 @@ pub(super) fn index(name: &str) -> Result<String, ConfigError> {
 }
 
 fn basic(url: &Url) -> Result<HeaderValue, ConfigError> {
-    let part =
-        |text: &str| decoded(text).ok_or_else(|| refused("has a user or a password that is not percent-encoded"));
+    let part = |text: &str| {
+        percent::bytes(text).ok_or_else(|| refused("has a user or a password that is not percent-encoded"))
+    };
     let (user, password) = (part(url.username())?, part(url.password().unwrap_or_default())?);
     if user.is_empty() || user.contains(&b':') {
         return Err(refused("has a password without a user, or a user with a colon"));
@@ -103,21 +104,6 @@ fn header(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
     Some(value)
-}
-
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let mut digit = || char::from(rest.next()?).to_digit(16);
-            let (high, low) = (digit()?, digit()?);
-            bytes.push(u8::try_from(high * 16 + low).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    Some(bytes)
 }
 
 fn refused(what: impl fmt::Display) -> ConfigError {

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use crate::error::ConfigError;
+use crate::{error::ConfigError, store::percent};
 
 const KEY: &str = "SESSION_MEMCACHED";
 const PORT: u16 = 11211;
@@ -60,7 +60,7 @@ impl Server {
             if !path.starts_with('/') || path.ends_with('/') {
                 return Err(refused("lacks the path of a Unix socket"));
             }
-            let path = decoded(path).ok_or_else(|| refused("has a path that is not percent-encoded right"))?;
+            let path = percent::decoded(path).ok_or_else(|| refused("has a path that is not percent-encoded right"))?;
             (Place::Unix(path.into()), login.map(query_login).transpose()?)
         } else {
             let rest = text.strip_prefix("memcached://").unwrap_or(text);
@@ -140,32 +140,13 @@ fn query_login(text: &str) -> Result<Login, ConfigError> {
 
 fn login(user: &str, password: &str) -> Result<Login, ConfigError> {
     let bad = || refused("has a user or a password that memcached can't take");
-    let (user, password) = (decoded(user).ok_or_else(bad)?, decoded(password).ok_or_else(bad)?);
+    let (user, password) = (percent::decoded(user).ok_or_else(bad)?, percent::decoded(password).ok_or_else(bad)?);
     // the server takes them as one text, in which a space ends the user
     let is_plain = |text: &str| !text.is_empty() && !text.chars().any(|c| c.is_control());
     if !is_plain(&user) || user.contains([' ', ':']) || !is_plain(&password) {
         return Err(bad());
     }
     Ok(Login(format!("{user} {password}")))
-}
-
-/// A text without percent-encoding; none where that is wrong.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, after) = rest.split_first_chunk::<2>()?;
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let [high, low] = *digits;
-        bytes.push(digit(high)? << 4 | digit(low)?);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// FNV-1a, with its bits mixed.
