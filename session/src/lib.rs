@@ -36,44 +36,11 @@
 #![doc = include_str!("docs/users.md")]
 #![doc = include_str!("docs/guards.md")]
 #![doc = include_str!("docs/setup.md")]
-#![doc = include_str!("docs/scaling.md")]
-#![doc = include_str!("docs/caching.md")]
 #![doc = include_str!("docs/requests.md")]
-#![doc = include_str!("docs/events.md")]
-#![doc = include_str!("docs/testing.md")]
-// where an item is behind a feature that is off, its name leads to the table of features
-#![cfg_attr(feature = "memory", doc = "[`MemoryStore`]: store::MemoryStore")]
-#![cfg_attr(not(feature = "memory"), doc = "[`MemoryStore`]: #features")]
-#![cfg_attr(feature = "filesystem", doc = "[`FilesystemStore`]: store::FilesystemStore")]
-#![cfg_attr(not(feature = "filesystem"), doc = "[`FilesystemStore`]: #features")]
-#![cfg_attr(feature = "redis", doc = "[`RedisStore`]: store::RedisStore")]
-#![cfg_attr(not(feature = "redis"), doc = "[`RedisStore`]: #features")]
-#![cfg_attr(feature = "cache", doc = "[`CacheStore`]: store::CacheStore")]
-#![cfg_attr(not(feature = "cache"), doc = "[`CacheStore`]: #features")]
-#![cfg_attr(feature = "memcached", doc = "[`MemcachedStore`]: store::MemcachedStore")]
-#![cfg_attr(not(feature = "memcached"), doc = "[`MemcachedStore`]: #features")]
-#![cfg_attr(feature = "elasticsearch", doc = "[`ElasticsearchStore`]: store::ElasticsearchStore")]
-#![cfg_attr(not(feature = "elasticsearch"), doc = "[`ElasticsearchStore`]: #features")]
-#![cfg_attr(feature = "mongodb", doc = "[`MongodbStore`]: store::MongodbStore")]
-#![cfg_attr(not(feature = "mongodb"), doc = "[`MongodbStore`]: #features")]
-#![cfg_attr(
-    any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "orm"),
-    doc = "[`SqlStore`]: store::SqlStore"
-)]
-#![cfg_attr(
-    not(any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "orm")),
-    doc = "[`SqlStore`]: #features"
-)]
-#![cfg_attr(feature = "orm", doc = "[`OrmStore`]: store::OrmStore")]
-#![cfg_attr(not(feature = "orm"), doc = "[`OrmStore`]: #features")]
-#![cfg_attr(feature = "dynamodb", doc = "[`DynamodbStore`]: store::DynamodbStore")]
-#![cfg_attr(not(feature = "dynamodb"), doc = "[`DynamodbStore`]: #features")]
-#![cfg_attr(feature = "firestore", doc = "[`FirestoreStore`]: store::FirestoreStore")]
-#![cfg_attr(not(feature = "firestore"), doc = "[`FirestoreStore`]: #features")]
-#![cfg_attr(feature = "datastore", doc = "[`DatastoreStore`]: store::DatastoreStore")]
-#![cfg_attr(not(feature = "datastore"), doc = "[`DatastoreStore`]: #features")]
-#![cfg_attr(feature = "testing", doc = "[`testing`]: mod@testing")]
-#![cfg_attr(not(feature = "testing"), doc = "[`testing`]: #features")]
+#![doc = include_str!("docs/guides.md")]
+// where an item may be behind a feature that is off, its name leads to the table of features
+#![cfg_attr(all(feature = "cache", feature = "datastore", feature = "dynamodb", feature = "elasticsearch", feature = "filesystem", feature = "firestore", feature = "memcached", feature = "memory", feature = "mongodb", feature = "orm", feature = "redis", feature = "sql", feature = "testing"), doc = include_str!("docs/links.md"))]
+#![cfg_attr(not(all(feature = "cache", feature = "datastore", feature = "dynamodb", feature = "elasticsearch", feature = "filesystem", feature = "firestore", feature = "memcached", feature = "memory", feature = "mongodb", feature = "orm", feature = "redis", feature = "sql", feature = "testing")), doc = include_str!("docs/links_to_features.md"))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod changes;
@@ -96,6 +63,7 @@ mod fresh;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod guide;
 mod handle;
 mod id;
 mod joint;

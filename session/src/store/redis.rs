@@ -179,7 +179,7 @@ impl RedisStore {
     /// nothing.
     ///
     /// What guards nothing is then read without a round trip, as it was a fraction of a millisecond ago, and a second
-    /// ago at worst: see [caching](crate#caching). Writes are as ever. What was used longest ago goes when the bytes are
+    /// ago at worst: see [caching](crate::guide::caching). Writes are as ever. What was used longest ago goes when the bytes are
     /// spent, in which the bookkeeping is counted, 256 bytes a record.
     ///
     /// Needs Redis 6 or later, or what knows `CLIENT TRACKING` over RESP3, with nothing between that does not pass on
