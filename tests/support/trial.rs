@@ -1,4 +1,4 @@
-//! [`conclude`]: a trial of a store that may need what this machine lacks.
+//! Trials of a store that may need what this machine lacks.
 
 #![allow(clippy::missing_errors_doc, reason = "it is a test's end")]
 
@@ -6,11 +6,29 @@ use std::{
     any::Any,
     env,
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
 };
 
-use libtest_mimic::{Completion, Failed};
+use libtest_mimic::{Completion, Failed, Trial};
 
 use super::table::{self, Outcome};
+
+/// A trial on a runtime of its own like that of a worker; of a store, ignored if something is `missing`.
+pub fn on_worker<F: Future<Output = ()>>(
+    store: &'static str,
+    name: &str,
+    missing: impl FnOnce() -> Option<String> + Send + 'static,
+    test: impl FnOnce() -> F + Send + 'static,
+) -> Trial {
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        // what hangs ends; to build the examples first may take minutes
+        let limit = Duration::from_secs(600);
+        let ended = runtime.block_on(async { tokio::time::timeout(limit, test()).await });
+        assert!(ended.is_ok(), "not done after {limit:?}");
+    };
+    Trial::ignorable_test(format!("{store}::{name}"), move || conclude(store, missing(), run))
+}
 
 /// Runs a trial and notes how it ended; where something is `missing`, it is ignored for that reason, or failed, if
 /// `SESSION_TEST_REQUIRE` names the store.
