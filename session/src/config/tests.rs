@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::config::{SessionConfig, keys::SETTINGS, sources};
 
+mod family;
+
 const KEY: &str = "a-key-of-32-characters-or-more-0";
 
 /// A key, its value in the environment, the same in JSON, and what `Debug` then shows in place of the default.
