@@ -17,6 +17,8 @@ mod events;
 mod flows;
 #[path = "http/late.rs"]
 mod late;
+#[path = "http/mistakes.rs"]
+mod mistakes;
 #[path = "http/outcomes.rs"]
 mod outcomes;
 #[path = "http/privacy.rs"]
@@ -39,5 +41,7 @@ mod straggler;
 mod tokens;
 #[path = "http/told.rs"]
 mod told;
+#[path = "http/troubleshooting.rs"]
+mod troubleshooting;
 #[path = "http/two.rs"]
 mod two;

@@ -130,7 +130,11 @@ fn one_owner(ctxt: &mut Ctxt, input: &Input<'_>) {
         if let Some(owner) = &second.attributes.owner {
             ctxt.error(
                 &owner.name,
-                format_args!("a session belongs to one user, and the field `{}` is its owner already", first.ident),
+                format_args!(
+                    "a session belongs to one user, and the field `{}` is its owner already: take `owner` off one of them; \
+                     `rotate` is there for a field whose change is to come with a new token",
+                    first.ident
+                ),
             );
         }
     }

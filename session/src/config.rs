@@ -445,7 +445,8 @@ impl SessionConfig {
             return Err(ConfigError::new(
                 "SESSION_SECRET_KEYS",
                 format_args!(
-                    "(or `SECRET_KEY`) holds a key that is too short: accepted are {KEY_CHARS_MIN} characters or more"
+                    "(or `SECRET_KEY`) holds a key that is too short: accepted are {KEY_CHARS_MIN} characters or more, \
+                     such as `openssl rand -base64 32` makes"
                 ),
             ));
         }

@@ -61,6 +61,7 @@ events! {
     EXPIRED: DEBUG "session.expired" { id };
     REJECTED: DEBUG "session.rejected" { id, cookie, reason };
     TOSSED: WARN "session.tossed" { cookie };
+    PLAIN_HTTP: WARN "session.plain_http" { cookie };
     LIMIT_REFUSED: DEBUG "session.limit_refused" { limit };
     NOT_FRESH: DEBUG "session.not_fresh" { limit, age };
     CSRF: DEBUG "session.csrf" { id };
@@ -155,6 +156,16 @@ pub(crate) fn tossed(cookie: &str) {
     emit!(TOSSED, { cookie }, "a request brought two live sessions, and is taken for anonymous");
 }
 
+/// A browser was sent a cookie that it does not keep, for it is on plain http.
+pub(crate) fn plain_http(cookie: &str) {
+    emit!(
+        PLAIN_HTTP,
+        { cookie },
+        "a browser is on plain http, where it keeps no `Secure` cookie, so that each of its requests is a new visitor's: \
+         serve over https, or set `SESSION_COOKIE_SECURE=false` in a network that is all yours"
+    );
+}
+
 /// A sign-in was refused, for the owner has as many sessions as is allowed.
 pub(crate) fn limit_refused(limit: usize) {
     emit!(
@@ -200,7 +211,12 @@ pub(crate) fn dropped() {
 
 /// The change of a field was dropped: its struct was `removed`, or the session it was read from has `ended`.
 pub(crate) fn field_dropped(field: &str, reason: &'static str) {
-    emit!(FIELD_DROPPED by reason, { field, reason }, "the change of a field is void");
+    emit!(
+        FIELD_DROPPED by reason,
+        { field, reason },
+        "the change of a field is void, for its struct was removed or its session has ended: what is to outlast a \
+         `destroy` is inserted after it"
+    );
 }
 
 /// A stored field does not decode.
@@ -208,7 +224,8 @@ pub(crate) fn field_undecodable(field: &str, reason: &'static str) {
     emit!(
         FIELD_UNDECODABLE,
         { field, reason },
-        "a stored field does not decode and counts as absent; it is kept until it is overwritten"
+        "a stored field does not decode, counts as absent and is kept until it is overwritten: another version of its struct \
+         wrote it, or another app by the same cookie and `SESSION_KEY_PREFIX`"
     );
 }
 
@@ -223,7 +240,12 @@ pub(crate) fn late_change() {
 
 /// A record can't be read.
 pub(crate) fn damaged(store: &str) {
-    emit!(DAMAGED, { store }, "a stored record is damaged, foreign or sealed by an unknown key, and counts as absent");
+    emit!(
+        DAMAGED,
+        { store },
+        "a stored record is damaged, foreign or sealed by an unknown key, and counts as absent: look for a key that was \
+         dropped from `SESSION_ENCRYPTION_KEYS`, and for another app with the same `SESSION_KEY_PREFIX`"
+    );
 }
 
 /// Expired records were deleted.

@@ -72,6 +72,7 @@ mod live;
 mod merge;
 mod middleware;
 mod owner;
+mod plain_http;
 mod queue;
 mod record;
 mod registry;

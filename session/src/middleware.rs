@@ -412,6 +412,9 @@ fn finish<B>(
                 None => response.map_into_left_body(),
                 Some(error) => response.into_response(error.error_response()).map_into_right_body(),
             };
+            if headers.is_some() {
+                state.worker.core.tell_of_plain_http(response.request());
+            }
             decorate(response.headers_mut(), headers);
             Ok(response)
         }

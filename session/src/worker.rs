@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use actix_web::HttpRequest;
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
@@ -16,6 +17,7 @@ use crate::{
     end,
     error::{ConfigError, SessionError, StoreError, StoreErrorKind},
     events,
+    plain_http::PlainHttp,
     queue::Queue,
     record::{self, Contents},
     seal::Sealer,
@@ -27,6 +29,7 @@ pub(crate) struct Core {
     pub(crate) config: SessionConfig,
     pub(crate) cookies: CookieRules,
     sealer: Sealer,
+    plain_http: PlainHttp,
 }
 
 /// What the requests of one worker share.
@@ -64,7 +67,14 @@ impl Core {
         config.validate()?;
         let cookies = CookieRules::new(&config)?;
         let sealer = Sealer::new(config.encryption_keys.iter().map(|key| &key.0));
-        Ok(Self { config, cookies, sealer })
+        Ok(Self { config, cookies, sealer, plain_http: PlainHttp::default() })
+    }
+
+    /// Tells the log if the browser of a request that gets the cookie can't keep it.
+    pub(crate) fn tell_of_plain_http(&self, request: &HttpRequest) {
+        if self.config.secure {
+            self.plain_http.look(request, self.cookies.name());
+        }
     }
 }
 

@@ -297,6 +297,10 @@ async fn present(site: &Site, config: &SessionConfig, secrets: &mut Secrets) {
     foreign.get_with("/read", &[&format!("{NAME}={cookie}")]).await;
     assert_eq!(foreign.named("session.damaged").len(), 1);
 
+    let lan = [("x-forwarded-host", "shop.lan"), ("origin", "http://shop.lan")];
+    let response = site.browser.other().send("GET", &format!("/set/note/{VALUE}"), &lan, "").await;
+    secrets.add_cookie(split(line(&response)).1);
+
     let plain = Site::with(SessionConfig::new().cookie_secure(false)).await;
     let mut both = Vec::new();
     for _ in 0..2 {

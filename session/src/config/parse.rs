@@ -138,7 +138,7 @@ impl Value<'_> {
 
     /// Keys of 32 bytes, newest first.
     pub(super) fn ring_of_32_bytes(&self) -> Result<Vec<Secret<[u8; 32]>>, ConfigError> {
-        let accepted = "accepted are keys of 32 bytes, newest first, each as 64 hex digits or in base64";
+        let accepted = "accepted are keys of 32 bytes, newest first, each as 64 hex digits or in base64, such as `openssl rand -base64 32` makes";
         let key = |key: Secret<String>| hex(&key.0).or_else(|| base64(&key.0)).map(Secret);
         self.ring()?.into_iter().map(|text| key(text).ok_or_else(|| self.bad_secret(accepted))).collect()
     }

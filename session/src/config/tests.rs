@@ -295,7 +295,7 @@ fn a_bad_value_that_may_be_secret_is_not_shown() {
     assert_eq!(
         refusal("SESSION_ENCRYPTION_KEYS", "hunter2"),
         format!(
-            "`SESSION_ENCRYPTION_KEYS` {hidden}: accepted are keys of 32 bytes, newest first, each as 64 hex digits or in base64"
+            "`SESSION_ENCRYPTION_KEYS` {hidden}: accepted are keys of 32 bytes, newest first, each as 64 hex digits or in base64, such as `openssl rand -base64 32` makes"
         )
     );
     let error = from_json(&json!({ "SESSION_SECRET_KEYS": { "first": "hunter2" } })).unwrap_err();
@@ -336,8 +336,7 @@ fn signing_keys_are_only_judged_where_signing_is_on() {
     SessionConfig::from_vars([("SECRET_KEY", "dev")]).unwrap().validate().unwrap();
     let on = |keys: &str| SessionConfig::from_vars([("SESSION_USE_SIGNER", "1"), ("SESSION_SECRET_KEYS", keys)]);
     on(KEY).unwrap().validate().unwrap();
-    let too_short =
-        "`SESSION_SECRET_KEYS` (or `SECRET_KEY`) holds a key that is too short: accepted are 32 characters or more";
+    let too_short = "`SESSION_SECRET_KEYS` (or `SECRET_KEY`) holds a key that is too short: accepted are 32 characters or more, such as `openssl rand -base64 32` makes";
     for keys in ["hunter2", "", &format!("{KEY},hunter2"), &format!("{KEY},")] {
         assert_eq!(on(keys).unwrap().validate().unwrap_err().to_string(), too_short);
     }

@@ -78,6 +78,7 @@ fn tell_all() {
     expired(id);
     rejected(None, "sid", "secret");
     tossed("sid");
+    plain_http("sid");
     limit_refused(3);
     not_fresh(Duration::from_secs(1), None);
     csrf(None);
