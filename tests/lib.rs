@@ -27,4 +27,5 @@ pub mod support {
     pub mod server;
     pub mod table;
     pub mod trial;
+    pub mod webdriver;
 }

@@ -1,0 +1,1 @@
+//! As a visitor meets it.
