@@ -11,7 +11,6 @@ pub mod support {
     pub mod ferretdb;
     pub mod gcloud;
     pub mod installed;
-    pub mod jar;
     pub mod mariadb;
     pub mod memcached;
     pub mod postgres;

@@ -83,19 +83,7 @@ impl SessionHandle {
     /// }
     /// ```
     pub fn insert<T: SessionData>(&self, value: T) -> Result<(), SessionError> {
-        register::<T>()?;
-        let texts = Texts::of(&value, ROOM);
-        let fields = || T::schema().fields.iter().enumerate().map(|(index, field)| (field, texts.get(index)));
-        if let Some((field, Err(error))) = fields().find(|(_, text)| text.is_err()) {
-            return Err(SessionError::Encode { field: field.name.to_owned(), reason: error.reason });
-        }
-        for (field, text) in fields() {
-            let mine = text.ok().map(Box::from);
-            self.state
-                .put(Cow::Borrowed(field.name), Change { base: Base::Stored, mine, origin: Origin::Whole(field) });
-        }
-        self.state.rotate();
-        Ok(())
+        self.insert_ref(&value)
     }
 
     /// Removes all fields of a struct, and rotates: this is how what [`insert`](Self::insert) began ends.
@@ -335,6 +323,23 @@ impl SessionHandle {
         let mine = json::to_string(label).ok().map(String::into_boxed_str);
         let change = Change { base: Base::Stored, mine, origin: Origin::Named(None) };
         self.state.put(Cow::Borrowed(LABEL), change);
+    }
+
+    /// [`insert`](Self::insert) of what somebody else keeps.
+    pub(crate) fn insert_ref<T: SessionData>(&self, value: &T) -> Result<(), SessionError> {
+        register::<T>()?;
+        let texts = Texts::of(value, ROOM);
+        let fields = || T::schema().fields.iter().enumerate().map(|(index, field)| (field, texts.get(index)));
+        if let Some((field, Err(error))) = fields().find(|(_, text)| text.is_err()) {
+            return Err(SessionError::Encode { field: field.name.to_owned(), reason: error.reason });
+        }
+        for (field, text) in fields() {
+            let mine = text.ok().map(Box::from);
+            self.state
+                .put(Cow::Borrowed(field.name), Change { base: Base::Stored, mine, origin: Origin::Whole(field) });
+        }
+        self.state.rotate();
+        Ok(())
     }
 
     /// The stored session, loaded.

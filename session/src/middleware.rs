@@ -208,6 +208,12 @@ impl SessionMiddleware {
         Sweeper::start(self.shared.worker(), period)
     }
 
+    /// What the requests of the runtime that calls share.
+    #[cfg(feature = "testing")]
+    pub(crate) fn worker(&self) -> Arc<Worker> {
+        self.shared.worker()
+    }
+
     fn checked(config: SessionConfig, store: Arc<dyn SessionStore>) -> Result<Self, ConfigError> {
         let core = Core::new(config)?;
         if store.may_evict() && core.config.limits_owners() {
