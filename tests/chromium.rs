@@ -72,10 +72,23 @@ fn trial<F: Future<Output = ()> + 'static>(name: &str, test: fn() -> F) -> Trial
 /// The one driver of this program, from the first test that asks for a browser on.
 static DRIVER: LazyLock<Mutex<Option<Driver>>> = LazyLock::new(|| Mutex::new(Some(Driver::start())));
 
+/// Browsers that a test has done with: to start one takes longer than most tests do.
+static FREE: Mutex<Vec<Chromium>> = Mutex::new(Vec::new());
+
 /// A browser of another visitor.
 async fn browser() -> Chromium {
-    let url = DRIVER.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Driver::url).unwrap();
-    Chromium::open(&url).await
+    let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    if let Some(free) = free {
+        return free;
+    }
+    let place = DRIVER.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Driver::place).unwrap();
+    Chromium::open(place).await
+}
+
+/// Lets another test have it. One that failed keeps its own.
+async fn close(browser: Chromium) {
+    browser.forget().await;
+    FREE.lock().unwrap_or_else(PoisonError::into_inner).push(browser);
 }
 
 /// The address of a page of an example.

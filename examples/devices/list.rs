@@ -1,8 +1,8 @@
 //! The page: the list of a user's devices, or the form that signs in.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use actix_typed_session::{Session, SessionError, SessionHandle, SessionInfo, Sessions};
+use actix_typed_session::{Clock, Session, SessionError, SessionHandle, SessionInfo, Sessions};
 use actix_web::{HttpResponse, get, web::Data};
 use start::{Page, csrf, escape};
 
@@ -22,6 +22,7 @@ pub(crate) async fn show(
     mut flash: Session<Flash>,
     session: SessionHandle,
     sessions: Data<Sessions>,
+    clock: Data<Clock>,
 ) -> Result<HttpResponse, SessionError> {
     let token = session.csrf_token().await?;
     let messages = std::mem::take(&mut flash.messages);
@@ -29,7 +30,7 @@ pub(crate) async fn show(
         return Ok(Page::new("Devices", "Sign in").messages(&messages).show(&sign_in(&token)));
     };
     let devices = sessions.of(&user.name).await?;
-    let now = SystemTime::now();
+    let now = UNIX_EPOCH + Duration::from_millis(clock.now());
     let cards: String = devices.iter().map(|device| card(device, device.is_current(&session), now, &token)).collect();
     let others = csrf::form("/sign-out-others", &token, "<button>Sign out all others</button>");
     let all = csrf::form("/sign-out-all", &token, "<button>Sign out everywhere</button>");

@@ -12,7 +12,7 @@
 
 use std::{error::Error, time::Duration};
 
-use actix_typed_session::{SessionConfig, SessionMiddleware};
+use actix_typed_session::{Clock, SessionConfig, SessionMiddleware};
 use actix_web::{
     App, HttpServer,
     middleware::from_fn,
@@ -37,8 +37,11 @@ fn settings(config: SessionConfig) -> SessionConfig {
 }
 
 /// All routes, and the sessions of all users; the app wraps its sessions around them.
-fn routes(sessions: &SessionMiddleware) -> Result<impl FnOnce(&mut ServiceConfig) + Clone + use<>, Box<dyn Error>> {
-    let sessions = Data::new(sessions.sessions()?);
+fn routes(
+    sessions: &SessionMiddleware,
+    clock: Clock,
+) -> Result<impl FnOnce(&mut ServiceConfig) + Clone + use<>, Box<dyn Error>> {
+    let (sessions, clock) = (Data::new(sessions.sessions()?), Data::new(clock));
     Ok(move |app: &mut ServiceConfig| {
         let pages = scope("").wrap(from_fn(csrf::check)).service(list::show).service((
             account::sign_in,
@@ -46,14 +49,14 @@ fn routes(sessions: &SessionMiddleware) -> Result<impl FnOnce(&mut ServiceConfig
             account::sign_out_others,
             account::sign_out_all,
         ));
-        app.app_data(sessions).service(start::style()).service(pages);
+        app.app_data(sessions).app_data(clock).service(start::style()).service(pages);
     })
 }
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let sessions = start::sessions_with(settings)?;
-    let routes = routes(&sessions)?;
+    let routes = routes(&sessions, Clock::default())?;
     HttpServer::new(move || App::new().wrap(sessions.clone()).configure(routes.clone()))
         .bind(start::address()?)?
         .run()

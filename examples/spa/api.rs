@@ -7,16 +7,16 @@ use actix_web::{HttpResponse, delete, get, post, web::Json};
 use serde::{Deserialize, Serialize};
 
 #[derive(Session)]
-struct User {
+pub(crate) struct User {
     #[session(owner)]
-    name: String,
+    pub(crate) name: String,
 }
 
 #[derive(Default, Session)]
 #[session(default)]
-struct List {
+pub(crate) struct List {
     #[session(merge = "union")]
-    things: BTreeSet<String>,
+    pub(crate) things: BTreeSet<String>,
 }
 
 #[derive(Serialize)]

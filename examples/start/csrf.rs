@@ -61,6 +61,12 @@ pub fn form(path: &str, token: &str, inner: &str) -> String {
     )
 }
 
+/// The token of the first form of a page, for tests.
+#[must_use]
+pub fn token_in(page: &str) -> Option<&str> {
+    page.split("name=\"csrf_token\" value=\"").nth(1)?.split('"').next()
+}
+
 fn out_of_date() -> actix_web::HttpResponse {
     let main = r#"<p>You signed in or out since it was shown, or your session has ended. Nothing was changed.</p>
         <p><a class="button" href="/">Go on</a></p>"#;

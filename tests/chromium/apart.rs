@@ -3,7 +3,7 @@
 use actix_typed_session_tests::support::{example::Example, webdriver::Chromium};
 use serde_json::Value;
 
-use crate::{at, browser, trials};
+use crate::{at, browser, close, trials};
 
 trials![two_sessions_have_two_cookies_and_the_end_of_one_leaves_the_other];
 
@@ -35,7 +35,7 @@ async fn two_sessions_have_two_cookies_and_the_end_of_one_leaves_the_other() {
     browser.until_text("Nobody is signed in here").await;
     browser.go(&at(&multi, "/staff")).await;
     assert_eq!(browser.text_of("#who").await, "susan");
-    browser.close().await;
+    close(browser).await;
 }
 
 async fn sign_in(browser: &Chromium, url: &str, name: &str) {

@@ -2,7 +2,7 @@
 
 use actix_typed_session_tests::support::{example::Example, webdriver::Chromium};
 
-use crate::{at, browser, trials};
+use crate::{at, browser, close, trials};
 
 trials![
     one_browser_signs_another_out,
@@ -26,8 +26,8 @@ async fn one_browser_signs_another_out() {
     assert_eq!(phone.text_of("h1").await, "Sign in");
     laptop.go(&at(&devices, "/")).await;
     assert_eq!(laptop.text_of("h1").await, "Your devices");
-    laptop.close().await;
-    phone.close().await;
+    close(laptop).await;
+    close(phone).await;
 }
 
 async fn all_others_are_signed_out_and_then_all() {
@@ -46,8 +46,8 @@ async fn all_others_are_signed_out_and_then_all() {
     phone.until("document.querySelector('h1')?.innerText === 'Sign in'").await;
     laptop.go(&at(&devices, "/")).await;
     assert_eq!(laptop.text_of("h1").await, "Sign in");
-    laptop.close().await;
-    phone.close().await;
+    close(laptop).await;
+    close(phone).await;
 }
 
 async fn an_empty_label_is_what_the_browser_says_of_itself() {
@@ -55,7 +55,7 @@ async fn an_empty_label_is_what_the_browser_says_of_itself() {
     let browser = browser().await;
     sign_in(&browser, &devices, "").await;
     assert!(browser.text_of("ul.cards").await.starts_with("Chrome on Linux this one"));
-    browser.close().await;
+    close(browser).await;
 }
 
 async fn sign_in(browser: &Chromium, devices: &Example, label: &str) {

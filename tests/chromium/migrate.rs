@@ -2,7 +2,7 @@
 
 use actix_typed_session_tests::support::example::Example;
 
-use crate::{at, browser, trials};
+use crate::{at, browser, close, trials};
 
 trials![what_each_version_saves_the_other_reads_and_keeps];
 
@@ -41,5 +41,5 @@ async fn what_each_version_saves_the_other_reads_and_keeps() {
     assert_eq!(browser.text("document.querySelector('#display_name').value").await, "Countess");
     assert_eq!(browser.text("document.querySelector('#letters').value").await, "monthly");
     assert_eq!(browser.text("document.querySelector('#language').value").await, "german");
-    browser.close().await;
+    close(browser).await;
 }

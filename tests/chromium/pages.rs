@@ -3,7 +3,7 @@
 use actix_typed_session_tests::support::{example::Example, webdriver::Chromium};
 use serde_json::json;
 
-use crate::{at, browser, trials};
+use crate::{at, browser, close, trials};
 
 trials![every_page_fits_a_phone_and_can_be_used_by_anybody, a_fault_of_a_page_is_found];
 
@@ -48,7 +48,7 @@ async fn every_page_fits_a_phone_and_can_be_used_by_anybody() {
     for version in ["/v1", "/v2"] {
         browser.go(&at(&migrate, version)).await;
         assert_fine(&browser).await;
-        browser.fill("input", LONG).await;
+        browser.fill("input:not([type=hidden])", LONG).await;
         browser.click("form button").await;
         browser.until(&format!("document.querySelector('td').innerText.includes('{LONG}')")).await;
         assert_fine(&browser).await;
@@ -75,7 +75,7 @@ async fn every_page_fits_a_phone_and_can_be_used_by_anybody() {
     browser.click("#add button").await;
     browser.until("document.querySelector('#things li')").await;
     assert_fine(&browser).await;
-    browser.close().await;
+    close(browser).await;
 }
 
 /// So that the test before this one can fail.
@@ -89,7 +89,7 @@ async fn a_fault_of_a_page_is_found() {
         ("document.querySelector('h2').outerHTML = '<h1>Two</h1>'", "the page has 2 h1"),
         ("document.querySelector('main').insertAdjacentHTML('beforeend', '<input>')", "no label"),
         ("document.querySelector('form button').textContent = ''", "no name"),
-        ("document.querySelector('.price').insertAdjacentHTML('beforeend', '<button>x</button>')", " × "),
+        ("document.querySelector('header').insertAdjacentHTML('beforeend', '<a href=/>x</a>')", " × "),
         ("document.querySelector('.price').insertAdjacentHTML('beforeend', 'wide'.repeat(99))", "wide on a screen"),
     ] {
         browser.go(&at(&shop, "/")).await;
@@ -97,7 +97,7 @@ async fn a_fault_of_a_page_is_found() {
         let faults = faults(&browser).await;
         assert!(faults.iter().any(|line| line.contains(told)), "{fault}: {faults:?}");
     }
-    browser.close().await;
+    close(browser).await;
 }
 
 /// As long as a name may be, and no place to break it.

@@ -5,7 +5,7 @@ use std::{env, fs, path::Path};
 use actix_typed_session_tests::support::{example::Example, webdriver::Chromium};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use crate::{at, browser, trial};
+use crate::{at, browser, close, trial};
 
 pub(crate) fn trials(trials: &mut Vec<libtest_mimic::Trial>) {
     // else nothing of the repository is written by a test
@@ -39,7 +39,7 @@ async fn pictures_of_the_examples_are_taken() {
         browser.until_text("Your devices").await;
     }
     take(&browser, "devices").await;
-    phone.close().await;
+    close(phone).await;
 
     let migrate = Example::start("migrate", &[]);
     browser.go(&at(&migrate, "/v2")).await;
@@ -47,7 +47,7 @@ async fn pictures_of_the_examples_are_taken() {
     browser.click("form button").await;
     browser.until("document.querySelector('#saves')?.innerText === '1'").await;
     take(&browser, "migrate").await;
-    browser.close().await;
+    close(browser).await;
 }
 
 /// A picture of the upper part of a page on a phone, as base64 in `session/src/docs/screenshots`.

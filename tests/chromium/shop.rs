@@ -3,7 +3,7 @@
 use actix_typed_session_tests::support::{example::Example, webdriver::Chromium};
 use serde_json::Value;
 
-use crate::{at, browser, on_files, trials};
+use crate::{at, browser, close, on_files, trials};
 
 trials![
     two_tabs_that_add_to_one_cart_at_the_same_moment_lose_nothing,
@@ -42,7 +42,7 @@ async fn two_tabs_that_add_to_one_cart_at_the_same_moment_lose_nothing() {
     browser.go(&at(&shop, "/cart")).await;
     assert_eq!(browser.text_of("#things").await, format!("{sent} in the cart"));
     assert!(browser.text_of("main").await.contains(&format!("Bags: {}", sent - 6)));
-    browser.close().await;
+    close(browser).await;
 }
 
 async fn what_two_tabs_buy_at_the_same_moment_is_bought_once() {
@@ -62,7 +62,7 @@ async fn what_two_tabs_buy_at_the_same_moment_is_bought_once() {
         browser.go(&at(&shop, "/cart")).await;
         assert_eq!(browser.text_of("#things").await, "0 in the cart");
     }
-    browser.close().await;
+    close(browser).await;
 }
 
 async fn a_sign_in_keeps_the_cart_and_changes_the_token() {
@@ -76,7 +76,7 @@ async fn a_sign_in_keeps_the_cart_and_changes_the_token() {
     assert_eq!(browser.text_of("#things").await, "1 in the cart");
     assert!(browser.text_of(".account").await.contains("<ada>"), "as a text");
     assert_ne!(token(&browser).await, before);
-    browser.close().await;
+    close(browser).await;
 }
 
 async fn a_sign_out_in_one_window_is_seen_in_another() {
@@ -108,7 +108,7 @@ async fn a_sign_out_in_one_window_is_seen_in_another() {
     browser.switch_to(&second).await;
     browser.go(&at(&shop, "/")).await;
     assert!(browser.text_of("#things").await.starts_with("0"));
-    browser.close().await;
+    close(browser).await;
 }
 
 async fn the_browser_reports_the_cookie_as_it_was_meant() {
@@ -127,7 +127,7 @@ async fn the_browser_reports_the_cookie_as_it_was_meant() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let days = (cookie["expiry"].as_u64().unwrap() - now) as f64 / 86_400.0;
     assert!((89.9..=90.0).contains(&days), "the absolute lifetime: {days}");
-    browser.close().await;
+    close(browser).await;
 }
 
 async fn no_script_can_read_the_cookie() {
@@ -138,7 +138,7 @@ async fn no_script_can_read_the_cookie() {
     assert_eq!(browser.script("return document.cookie").await, "");
     assert_eq!(browser.script("document.cookie = '__Host-session=; Secure; Path=/; Max-Age=0'").await, Value::Null);
     assert!(browser.cookie("__Host-session").await.is_some(), "nor end it");
-    browser.close().await;
+    close(browser).await;
 }
 
 async fn a_message_is_shown_once() {
@@ -149,7 +149,7 @@ async fn a_message_is_shown_once() {
     browser.until("document.querySelector('[aria-live=polite]').innerText === 'Blue bowl is in the cart.'").await;
     browser.go(&at(&shop, "/")).await;
     assert_eq!(browser.text_of("[aria-live=polite]").await, "");
-    browser.close().await;
+    close(browser).await;
 }
 
 async fn a_visitor_without_a_mouse_signs_in_and_buys() {
@@ -178,7 +178,7 @@ async fn a_visitor_without_a_mouse_signs_in_and_buys() {
     browser.tab_to("form[action='/buy'] button").await;
     browser.press(ENTER).await;
     browser.until_text("Thank you, ada! You bought for € 24.00.").await;
-    browser.close().await;
+    close(browser).await;
 }
 
 type Sender<'a> = (&'a actix_typed_session_tests::support::webdriver::Tab, &'a String);

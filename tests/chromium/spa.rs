@@ -7,7 +7,7 @@ use std::{
 
 use actix_typed_session_tests::support::{example::Example, webdriver::Chromium};
 
-use crate::{at, browser, trials};
+use crate::{at, browser, close, trials};
 
 trials![
     a_script_with_the_token_changes_the_list,
@@ -29,7 +29,7 @@ async fn a_script_with_the_token_changes_the_list() {
     browser.until("document.querySelectorAll('#things li').length === 1").await;
     browser.click("#sign-out button").await;
     browser.until("document.querySelector('#list').hidden && !document.querySelector('#sign-in').hidden").await;
-    browser.close().await;
+    close(browser).await;
 }
 
 async fn a_request_without_the_token_is_refused() {
@@ -45,7 +45,7 @@ async fn a_request_without_the_token_is_refused() {
     assert_eq!(call("{ 'Content-Type': 'application/json', 'X-CSRF-Token': 'guessed' }").await, 403);
     let with_token = format!("{{ 'Content-Type': 'application/json', 'X-CSRF-Token': '{token}' }}");
     assert_eq!(call(&with_token).await, 200);
-    browser.close().await;
+    close(browser).await;
 }
 
 /// The page at `localhost` is of another site: the browser sends no cookie with its form. The one at another port is of
@@ -81,7 +81,7 @@ async fn a_form_of_another_origin_is_refused() {
     assert!(is_signed_in, "a token is of no use where the cookie is not sent");
     let (answer, is_signed_in) = forge("127.0.0.1", &token).await;
     assert!(answer.contains("\"name\":null") && !is_signed_in, "else this test would show nothing: {answer}");
-    browser.close().await;
+    close(browser).await;
 }
 
 async fn a_page_that_was_signed_out_elsewhere_says_so() {
@@ -99,7 +99,7 @@ async fn a_page_that_was_signed_out_elsewhere_says_so() {
     browser.click("#add button").await;
     browser.until_text("You signed in or out in another window.").await;
     browser.until("document.querySelector('#list').hidden").await;
-    browser.close().await;
+    close(browser).await;
 }
 
 async fn sign_in(browser: &Chromium, url: &str) {

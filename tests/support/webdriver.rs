@@ -2,7 +2,10 @@
 
 use std::{
     env,
+    net::TcpStream,
+    path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -10,19 +13,19 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::process::{children, free_port, signal_pid, wait_until_up};
+use super::process::{free_port, wait_until_up};
 
-/// A running ChromeDriver: it starts browsers. It and they are killed when it is dropped.
+/// A running ChromeDriver, which starts browsers. All of them end with it.
 pub struct Driver {
-    process: Child,
+    keeper: Child,
     url: String,
+    /// Where the browsers have their profiles.
+    profiles: TempDir,
 }
 
-/// A browser with an empty profile of its own. Closed when it is dropped, at the latest with the driver.
+/// A browser with a profile of its own, which ends with the driver.
 pub struct Chromium {
-    client: reqwest::Client,
     session: String,
-    _profile: TempDir,
 }
 
 /// One of a browser's tabs.
@@ -32,18 +35,33 @@ pub struct Tab(String);
 /// What a condition is waited for at most: a machine under load is slow, and a test that fails may wait.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Keeps the driver until standard input ends, which is when the test ends, however it does. A driver that is killed leaves
+/// its browsers behind, and each of those has a process group of its own.
+const KEEPER: &str = r#"
+trap '' INT TERM
+chromedriver --port="$0" >/dev/null 2>&1 &
+read -r _
+browsers=$(cat /proc/$!/task/*/children)
+kill -9 $browsers $!
+wait
+rm -rf "$1"
+"#;
+
+/// Without connections that are kept: they belong to the runtime of one test.
+static CLIENT: LazyLock<reqwest::Client> =
+    LazyLock::new(|| reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client"));
+
 impl Driver {
     /// What this machine lacks for a browser, if it lacks something.
     #[must_use]
     pub fn missing() -> Option<&'static str> {
-        let is_there = |name: &str| {
-            let path = env::var_os("PATH").unwrap_or_default();
-            env::split_paths(&path).any(|folder| folder.join(name).is_file())
-        };
-        ["chromium", "chromedriver"]
-            .into_iter()
-            .find(|name| !is_there(name))
-            .map(|name| if name == "chromium" { "no `chromium` here" } else { "no `chromedriver` here" })
+        let path = env::var_os("PATH").unwrap_or_default();
+        let is_there = |name: &str| env::split_paths(&path).any(|folder| folder.join(name).is_file());
+        match (is_there("chromium"), is_there("chromedriver")) {
+            (false, _) => Some("no `chromium` here"),
+            (_, false) => Some("no `chromedriver` here"),
+            _ => None,
+        }
     }
 
     /// Starts it on a free port.
@@ -53,48 +71,42 @@ impl Driver {
     /// If it does not start.
     #[must_use]
     pub fn start() -> Self {
-        loop {
-            let port = free_port();
-            let mut process = Command::new("chromedriver")
-                .arg(format!("--port={port}"))
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .expect("it runs");
-            // else somebody took the port meanwhile
-            if wait_until_up(&mut process, || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()) {
-                return Self { process, url: format!("http://127.0.0.1:{port}") };
-            }
-        }
+        let profiles = tempfile::tempdir().expect("a folder");
+        let port = free_port();
+        let mut keeper = Command::new("sh")
+            .args(["-c", KEEPER, &port.to_string()])
+            .arg(profiles.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it runs");
+        let is_up = wait_until_up(&mut keeper, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        assert!(is_up, "`chromedriver` does not start");
+        Self { keeper, url: format!("http://127.0.0.1:{port}"), profiles }
     }
 
-    /// Where it listens.
-    #[must_use]
-    pub fn url(&self) -> String {
-        self.url.clone()
+    /// What [`Chromium::open`] takes: where it listens, and a folder for the profile.
+    pub fn place(&self) -> (String, PathBuf) {
+        let profile = tempfile::tempdir_in(self.profiles.path()).expect("a folder");
+        (self.url.clone(), profile.keep())
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // those whose test failed before they were closed
-        for browser in children(&self.process) {
-            signal_pid(browser, "-KILL");
-        }
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
     }
 }
 
 impl Chromium {
-    /// Opens a browser, another visitor's, by the driver at this URL.
+    /// Opens a browser, another visitor's.
     ///
     /// # Panics
     ///
     /// If it does not start.
-    pub async fn open(driver: &str) -> Self {
-        let profile = tempfile::tempdir().expect("a folder");
+    pub async fn open((driver, profile): (String, PathBuf)) -> Self {
         let args = [
             "--headless",
             "--no-sandbox",
@@ -105,19 +117,29 @@ impl Chromium {
             "--disable-component-update",
             "--disable-sync",
             "--disable-dev-shm-usage",
-            &format!("--user-data-dir={}", profile.path().display()),
+            &format!("--user-data-dir={}", profile.display()),
         ];
         let options = json!({ "args": args });
         let asked = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let opened = send(client.post(format!("{driver}/session")).json(&asked)).await.expect("a browser");
+        let opened = send(CLIENT.post(format!("{driver}/session")).json(&asked)).await.expect("a browser");
         let id = opened["sessionId"].as_str().expect("an id");
-        Self { client, session: format!("{driver}/session/{id}"), _profile: profile }
+        Self { session: format!("{driver}/session/{id}") }
     }
 
-    /// Ends the browser.
-    pub async fn close(self) {
-        let _ = send(self.client.delete(&self.session)).await;
+    /// As it was when it was opened: one tab, no cookie, the screen of a desktop. So it can be another visitor's.
+    pub async fn forget(&self) {
+        let tab = self.tab().await;
+        let tabs = send(CLIENT.get(format!("{}/window/handles", self.session))).await.expect("tabs");
+        for other in tabs.as_array().into_iter().flatten().filter_map(Value::as_str).filter(|other| *other != tab.0) {
+            self.switch_to(&Tab(other.to_owned())).await;
+            send(CLIENT.delete(format!("{}/window", self.session))).await.expect("it closes");
+        }
+        self.switch_to(&tab).await;
+        self.go("about:blank").await;
+        self.devtools("Network.clearBrowserCookies", json!({})).await;
+        self.devtools("Network.clearBrowserCache", json!({})).await;
+        self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await;
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": [] })).await;
     }
 
     /// Loads a page in the current tab, and waits for it.
@@ -154,7 +176,7 @@ impl Chromium {
                 let page = self.try_script("return location.href + '\\n' + document.body.innerText").await;
                 panic!("never was so: {condition} ({is_so:?}) on {page:?}");
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(15)).await;
         }
     }
 
@@ -207,7 +229,7 @@ impl Chromium {
 
     /// The cookies of the page's origin, as the browser reports them.
     pub async fn cookies(&self) -> Vec<Value> {
-        let cookies = send(self.client.get(format!("{}/cookie", self.session))).await.expect("cookies");
+        let cookies = send(CLIENT.get(format!("{}/cookie", self.session))).await.expect("cookies");
         cookies.as_array().cloned().unwrap_or_default()
     }
 
@@ -218,7 +240,7 @@ impl Chromium {
 
     /// The current tab.
     pub async fn tab(&self) -> Tab {
-        let handle = send(self.client.get(format!("{}/window", self.session))).await.expect("a tab");
+        let handle = send(CLIENT.get(format!("{}/window", self.session))).await.expect("a tab");
         Tab(handle.as_str().expect("a handle").to_owned())
     }
 
@@ -249,7 +271,7 @@ impl Chromium {
 
     /// What the current tab shows, as a PNG.
     pub async fn picture(&self) -> Vec<u8> {
-        let shown = send(self.client.get(format!("{}/screenshot", self.session))).await.expect("a picture");
+        let shown = send(CLIENT.get(format!("{}/screenshot", self.session))).await.expect("a picture");
         STANDARD.decode(shown.as_str().unwrap_or_default()).expect("base64")
     }
 
@@ -259,7 +281,7 @@ impl Chromium {
 
     async fn try_script(&self, script: &str) -> Result<Value, String> {
         let body = json!({ "script": script, "args": [] });
-        send(self.client.post(format!("{}/execute/sync", self.session)).json(&body)).await
+        send(CLIENT.post(format!("{}/execute/sync", self.session)).json(&body)).await
     }
 
     async fn find(&self, selector: &str) -> String {
@@ -269,7 +291,7 @@ impl Chromium {
     }
 
     async fn post(&self, command: &str, body: Value) -> Value {
-        let sent = self.client.post(format!("{}/{command}", self.session)).json(&body);
+        let sent = CLIENT.post(format!("{}/{command}", self.session)).json(&body);
         send(sent).await.unwrap_or_else(|error| panic!("{command} {body}: {error}"))
     }
 }
