@@ -26,5 +26,20 @@ page!(caching, include_str!("docs/caching.md"));
 page!(events, include_str!("docs/events.md"));
 page!(testing_your_app, include_str!("docs/testing.md"));
 page!(writing_a_store, include_str!("docs/writing_a_store.md"));
-page!(examples, include_str!("docs/examples.md"));
+// where documentation is shown there is no folder for pictures
+page!(
+    examples,
+    concat!(
+        include_str!("docs/examples.md"),
+        "\n[shop]: data:image/png;base64,",
+        include_str!("docs/screenshots/shop.base64"),
+        "\n[cart]: data:image/png;base64,",
+        include_str!("docs/screenshots/cart.base64"),
+        "\n[devices]: data:image/png;base64,",
+        include_str!("docs/screenshots/devices.base64"),
+        "\n[migrate]: data:image/png;base64,",
+        include_str!("docs/screenshots/migrate.base64"),
+        "\n",
+    )
+);
 page!(troubleshooting, include_str!("docs/troubleshooting.md"));
