@@ -65,7 +65,7 @@ async fn bags_that_two_tabs_remove_are_gone_once() {
     let browser = visitor(&sessions).await;
     send(&browser, "/tea", &[]).await;
     send_at_once(&browser, &store, [("/tea/remove", ""), ("/tea/remove", "")]).await;
-    assert!(browser.get("/cart").await.body.contains("There is nothing in it yet."));
+    assert!(browser.get("/cart").await.body.contains("There is nothing in it."));
     send(&browser, "/tea", &[]).await;
     assert!(browser.get("/cart").await.body.contains("Bags: 1"));
 }
