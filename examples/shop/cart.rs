@@ -64,16 +64,21 @@ pub(crate) async fn show(visitor: Visitor) -> Result<HttpResponse, SessionError>
                 <span class="price">{price}</span>{removal}</li>"#
             ));
         }
+        let orders = match cart.orders {
+            0 => String::new(),
+            orders => format!(r#"<p class="quiet">Orders so far: {orders}</p>"#),
+        };
         if lines.is_empty() {
-            return r#"<p class="lead">There is nothing in it yet.</p><p><a class="button" href="/">Look around</a></p>"#
-                .to_owned();
+            return format!(
+                r#"<p class="lead">There is nothing in it.</p><p><a class="button" href="/">Look around</a></p>{orders}"#
+            );
         }
         let purchase = match signed_in {
             true => csrf::form("/buy", token, r#"<button class="first">Buy</button>"#),
             false => r#"<a class="button" href="/sign-in">Sign in to buy</a>"#.to_owned(),
         };
         format!(
-            r#"<ul class="cards">{}</ul><div class="row"><p class="sum">Together {}</p>{purchase}</div>"#,
+            r#"<ul class="cards">{}</ul><div class="row"><p class="sum">Together {}</p>{purchase}</div>{orders}"#,
             lines.concat(),
             money(cart.cents())
         )
