@@ -72,32 +72,56 @@ async fn the_login_lets_in_and_out() {
 async fn the_devices_of_a_user_are_shown_and_signed_out_one_by_one_or_all_others() {
     let devices = Example::start("devices", &[]);
     let site = Browser::new(devices.address);
+    let post = async |browser: &Browser, path: &str, fields: &[(&str, &str)]| {
+        let page = browser.get("/").await.body;
+        let token = page.split("name=\"csrf_token\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        browser.post_form(path, &[fields, &[("csrf_token", token)]].concat()).await.status
+    };
     let sign_in = async |name: &str, device: &str| {
         let browser = site.other();
-        let headers = [("user-agent", device), ("content-type", "application/x-www-form-urlencoded")];
-        assert_eq!(browser.send("POST", "/login", &headers, &format!("name={name}")).await.status, 303);
+        assert_eq!(post(&browser, "/sign-in", &[("name", name), ("device", device)]).await, 303);
         browser
     };
     let (phone, laptop, tablet) =
         (sign_in("ada", "phone").await, sign_in("ada", "<laptop>").await, sign_in("ada", "tablet").await);
     let other = sign_in("grace", "desk").await;
+    let is_signed_out = async |browser: &Browser| browser.get("/").await.body.contains("action=\"/sign-in\"");
 
     let list = laptop.get("/").await.body;
-    assert!(list.contains("&lt;laptop&gt;, this one<li>"), "{list}");
-    assert!(list.contains("<li>phone, used"), "{list}");
+    assert!(list.contains("<h2>&lt;laptop&gt; <span class=\"badge\">this one</span></h2>"), "{list}");
+    assert!(list.contains("<h2>phone</h2>"), "{list}");
     assert!(!list.contains("desk"), "another user's");
-    let phones = list.split("action=").nth(1).and_then(|rest| rest.split('>').next()).unwrap();
-    assert_eq!(other.post(phones).await.status, 404, "it is not hers");
-    assert_eq!(laptop.post(phones).await.status, 303);
-    assert!(phone.get("/").await.body.contains("/login"), "it is signed out");
-    assert!(tablet.get("/").await.body.contains("tablet, this one"));
+    let phones = list
+        .split("action=\"")
+        .find(|rest| rest.starts_with("/devices/"))
+        .and_then(|rest| rest.split('"').next())
+        .unwrap();
+    assert_eq!(laptop.post(phones).await.status, 403, "a form of another site");
+    assert_eq!(post(&other, phones, &[]).await, 303);
+    assert!(!is_signed_out(&phone).await, "it is not hers");
+    assert_eq!(post(&laptop, phones, &[]).await, 303);
+    assert!(is_signed_out(&phone).await);
+    assert!(!is_signed_out(&tablet).await);
 
-    assert_eq!(laptop.post("/others").await.status, 303);
-    assert!(tablet.get("/").await.body.contains("/login"), "it is signed out");
+    assert_eq!(post(&laptop, "/sign-out-others", &[]).await, 303);
+    assert!(is_signed_out(&tablet).await);
     let list = laptop.get("/").await.body;
-    assert_eq!(list.matches("<li>").count(), 1, "{list}");
-    assert!(other.get("/").await.body.contains("desk, this one"));
-    assert_eq!(site.post("/others").await.status, 401);
+    assert_eq!(list.matches("<li class=\"card\">").count(), 1, "{list}");
+    assert!(!is_signed_out(&other).await);
+    assert_eq!(post(&site, "/sign-out-others", &[]).await, 401);
+    assert_eq!(post(&laptop, "/sign-out-all", &[]).await, 303);
+    assert!(is_signed_out(&laptop).await);
+}
+
+#[tokio::test]
+async fn the_shop_counts_what_happens_to_its_sessions_for_prometheus() {
+    let shop = Example::start("shop", &[]);
+    let browser = Browser::new(shop.address);
+    browser.get("/").await; // begins a session, for its forms
+    let metrics = browser.get("/metrics").await.body;
+    assert!(metrics.lines().any(|line| line == "session_events_total{event=\"created\"} 1"), "{metrics}");
+    let calls = "session_store_call_duration_seconds_count{store=\"memory\",operation=\"create\",outcome=\"ok\"} 1";
+    assert!(metrics.lines().any(|line| line == calls), "{metrics}");
 }
 
 #[tokio::test]

@@ -26,4 +26,5 @@ pub mod support {
     pub mod server;
     pub mod table;
     pub mod trial;
+    pub mod webdriver;
 }

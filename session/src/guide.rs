@@ -32,5 +32,20 @@ page!(
     "# Testing your app\n\nIs here where the documentation is built with the feature `testing`, as on docs.rs."
 );
 page!(writing_a_store, include_str!("docs/writing_a_store.md"));
-page!(examples, include_str!("docs/examples.md"));
+// where documentation is shown there is no folder for pictures
+page!(
+    examples,
+    concat!(
+        include_str!("docs/examples.md"),
+        "\n[shop]: data:image/png;base64,",
+        include_str!("docs/screenshots/shop.base64"),
+        "\n[cart]: data:image/png;base64,",
+        include_str!("docs/screenshots/cart.base64"),
+        "\n[devices]: data:image/png;base64,",
+        include_str!("docs/screenshots/devices.base64"),
+        "\n[migrate]: data:image/png;base64,",
+        include_str!("docs/screenshots/migrate.base64"),
+        "\n",
+    )
+);
 page!(troubleshooting, include_str!("docs/troubleshooting.md"));
