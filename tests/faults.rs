@@ -10,25 +10,29 @@ use std::process::ExitCode;
 use actix_typed_session_tests::support::{
     dynamodb::{DynamodbServer, Kind},
     ferretdb::FerretDb,
-    gcloud::{GcloudServer, Mode},
+    gcloud::GcloudServer,
     mariadb::MariaDbServer,
     memcached::MemcachedServer,
     postgres::PostgresServer,
     redis::RedisServer,
     s3::S3Server,
+    search::Search,
     trial::conclude,
 };
 use libtest_mimic::{Arguments, Trial};
 
 use self::faults::{
     backend::{Cached, dynamodb, migrated},
-    cluster, cut, disconnected, full, killed, paused, replica, sentinel, standby,
+    cluster, cut, disconnected, full, killed, paused, replica, sentinel,
+    shared::{self, Datastore, Elasticsearch, Firestore, Share},
+    standby,
 };
 
 /// The load, and one file a fault.
 mod faults {
     pub(crate) mod backend;
     pub(crate) mod load;
+    pub(crate) mod shared;
 
     pub(crate) mod cluster;
     pub(crate) mod cut;
@@ -41,23 +45,30 @@ mod faults {
     pub(crate) mod standby;
 }
 
-/// Adds the trials of a store: its name, what is missing for it, and how a server with an empty folder starts.
+/// Adds the trials of a store: its name, what is missing for it, and how a server with an empty folder starts; where the
+/// trials share one, how it is shared by one that breaks it, and by one that breaks what is before it.
 macro_rules! any_server {
     ($trials:ident, $store:expr, $missing:expr, $server:expr) => {
-        $trials.push(trial($store, "its_server_is_killed", $missing, || killed::killed($server)));
-        lasting_server!($trials, $store, $missing, $server);
+        any_server!($trials, $store, $missing, $server, $server);
+    };
+    ($trials:ident, $store:expr, $missing:expr, $alone:expr, $beside:expr) => {
+        lasting_server!($trials, $store, $missing, $alone, $beside);
+        $trials.push(trial($store, "its_server_is_killed", $missing, move || killed::killed($alone)));
     };
 }
 
 /// The same but for a kill, which what is only in memory does not survive.
 macro_rules! lasting_server {
     ($trials:ident, $store:expr, $missing:expr, $server:expr) => {
+        lasting_server!($trials, $store, $missing, $server, $server);
+    };
+    ($trials:ident, $store:expr, $missing:expr, $alone:expr, $beside:expr) => {
         $trials.extend([
-            trial($store, "its_server_is_paused", $missing, || paused::paused($server)),
-            trial($store, "connections_are_reset_in_a_request", $missing, || cut::in_a_request($server)),
-            trial($store, "connections_are_reset_before_an_answer", $missing, || cut::before_an_answer($server)),
-            trial($store, "connections_are_reset_in_an_answer", $missing, || cut::in_an_answer($server)),
-            trial($store, "requests_are_delayed", $missing, || cut::delayed($server)),
+            trial($store, "connections_are_reset_in_a_request", $missing, move || cut::in_a_request($beside)),
+            trial($store, "connections_are_reset_before_an_answer", $missing, move || cut::before_an_answer($beside)),
+            trial($store, "connections_are_reset_in_an_answer", $missing, move || cut::in_an_answer($beside)),
+            trial($store, "requests_are_delayed", $missing, move || cut::delayed($beside)),
+            trial($store, "its_server_is_paused", $missing, move || paused::paused($alone)),
         ]);
     };
 }
@@ -74,7 +85,14 @@ fn main() -> ExitCode {
     any_server!(trials, "dynamodb", DynamodbServer::missing(Kind::Local), dynamodb());
     any_server!(trials, "mongodb", FerretDb::missing(), migrated(FerretDb::start()));
     any_server!(trials, "cache_s3", S3Server::missing(), S3Server::start());
-    lasting_server!(trials, "firestore", GcloudServer::missing(), GcloudServer::start(Mode::Native));
+    for (name, search) in [("elasticsearch", Search::Elasticsearch), ("opensearch", Search::OpenSearch)] {
+        let (alone, beside) =
+            (move || Elasticsearch::share(search, Share::Alone), move || Elasticsearch::share(search, Share::Beside));
+        any_server!(trials, name, search.missing(), alone(), beside());
+    }
+    let missing = GcloudServer::missing();
+    lasting_server!(trials, "firestore", missing, Firestore::share(Share::Alone), Firestore::share(Share::Beside));
+    lasting_server!(trials, "datastore", missing, Datastore::share(Share::Alone), Datastore::share(Share::Beside));
     // and those that only a Redis has
     trials.extend([
         trial("redis", "its_connections_are_killed", RedisServer::missing(), || disconnected::disconnected(durable())),
@@ -99,7 +117,9 @@ fn main() -> ExitCode {
         }),
         trial("redis_sentinel", "the_primary_is_paused_until_another_is_chosen", missing, sentinel::paused),
     ]);
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    shared::end();
+    conclusion.exit_code()
 }
 
 fn durable() -> RedisServer {

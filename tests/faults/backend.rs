@@ -3,18 +3,11 @@
 use std::thread;
 
 use actix_typed_session::store::{
-    CacheStore, DynamodbStore, FirestoreStore, MemcachedStore, MongodbStore, OpendalCache, RedisStore, SessionStore,
-    SqlStore,
+    CacheStore, DynamodbStore, MemcachedStore, MongodbStore, OpendalCache, RedisStore, SessionStore, SqlStore,
 };
 use actix_typed_session_tests::support::{
-    dynamodb::DynamodbServer,
-    ferretdb::FerretDb,
-    gcloud::{GcloudServer, Mode},
-    mariadb::MariaDbServer,
-    memcached::MemcachedServer,
-    postgres::PostgresServer,
-    redis::RedisServer,
-    s3::S3Server,
+    dynamodb::DynamodbServer, ferretdb::FerretDb, mariadb::MariaDbServer, memcached::MemcachedServer,
+    postgres::PostgresServer, redis::RedisServer, s3::S3Server,
 };
 
 use super::load::TIMEOUT;
@@ -22,6 +15,11 @@ use super::load::TIMEOUT;
 /// A server, with what is kept in it on the disk once it is acknowledged.
 pub(crate) trait Backend {
     type Store: SessionStore;
+
+    /// How often it is killed, unless `SESSION_FAULT_ROUNDS` says it.
+    fn kills(&self) -> u64 {
+        2
+    }
 
     /// Where it listens.
     fn port(&self) -> u16;
@@ -103,35 +101,6 @@ pub(crate) fn dynamodb() -> DynamodbServer {
     let server = DynamodbServer::start_durable();
     make(Backend::store(&server, server.port()).timeout(std::time::Duration::from_secs(20)));
     server
-}
-
-/// In its Native mode. It keeps nothing on the disk: it is not for the trial that kills it.
-impl Backend for GcloudServer {
-    type Store = FirestoreStore;
-
-    fn port(&self) -> u16 {
-        self.port()
-    }
-
-    fn store(&self, port: u16) -> FirestoreStore {
-        FirestoreStore::new(&Self::url(Mode::Native, "sessions", port)).unwrap().timeout(TIMEOUT)
-    }
-
-    fn stop(&mut self) {
-        self.stop();
-    }
-
-    fn restart(&mut self) {
-        self.restart();
-    }
-
-    fn pause(&self) {
-        self.pause();
-    }
-
-    fn resume(&self) {
-        self.resume();
-    }
 }
 
 /// It keeps nothing on the disk: it is not for the trial that kills it.
@@ -236,7 +205,8 @@ where
     server
 }
 
-fn make(store: impl SessionStore) {
+/// Has a store make what it needs.
+pub(crate) fn make(store: impl SessionStore) {
     let made = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(store.migrate()).unwrap();

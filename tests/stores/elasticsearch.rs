@@ -36,11 +36,6 @@ impl Backend for Searching {
         self.search.missing().map(str::to_owned)
     }
 
-    /// One of its servers gives a store 150 ms, in which a Java that has just begun may not answer.
-    fn without(&self) -> &'static [&'static str] {
-        &["race_user_is_signed_out_everywhere_before_a_late_write_arrives"]
-    }
-
     fn race_rounds(&self) -> usize {
         2
     }

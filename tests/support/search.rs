@@ -179,6 +179,10 @@ impl SearchServer {
             sleep(Duration::from_millis(100));
         }
         self.process = Some(process);
+        // else it takes no writes where the disk is almost full, of which the records of tests are no part
+        let settings = r#"{"persistent":{"cluster.routing.allocation.disk.threshold_enabled":false}}"#;
+        let (status, answer) = self.ask("PUT", "/_cluster/settings", settings);
+        assert_eq!(status, 200, "{answer}");
         true
     }
 }

@@ -4,8 +4,8 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use gcloud_sdk::{
     google::datastore::v1::{
-        AggregationQuery, CommitRequest, Entity, Filter, Key, KindExpression, LookupRequest, Mutation, PartitionId,
-        PropertyFilter, PropertyMask, PropertyOrder, PropertyReference, Query, RunAggregationQueryRequest,
+        AggregationQuery, CommitRequest, Entity, EntityResult, Filter, Key, KindExpression, LookupRequest, Mutation,
+        PartitionId, PropertyFilter, PropertyMask, PropertyOrder, PropertyReference, Query, RunAggregationQueryRequest,
         RunQueryRequest, Value,
         aggregation_query::{self, Aggregation, aggregation},
         commit_request::Mode,
@@ -14,6 +14,7 @@ use gcloud_sdk::{
         key::{PathElement, path_element::IdType},
         mutation::{ConflictDetectionStrategy, ConflictResolutionStrategy, Operation},
         property_filter::Operator,
+        query_result_batch::MoreResultsType,
         run_aggregation_query_request::QueryType as CountOf,
         run_query_request::QueryType,
         value::ValueType,
@@ -21,7 +22,7 @@ use gcloud_sdk::{
     tonic::{Code, Request, transport::Channel},
 };
 
-use super::google::{self, Address, Call, Documents, Failure, Item, Rules, Service, session_store};
+use super::google::{self, Address, Call, Documents, Failure, Item, Page, Place, Rules, Service, session_store};
 use crate::{
     clock::Clock,
     error::ConfigError,
@@ -170,10 +171,11 @@ impl Documents for Words {
         commit(call, Operation::Delete(key(call, id)), None, at.copied()).await
     }
 
-    async fn expired(call: &Call<'_>, now: i64, most: i32) -> Result<Vec<(String, i64)>, Failure> {
+    async fn expired(call: &Call<'_>, now: i64, most: i32, from: Option<Place>) -> Result<Page<i64>, Failure> {
         let expires = PropertyReference { name: google::EXPIRES.to_owned() };
         let query = Query {
             order: vec![PropertyOrder { property: Some(expires), direction: 1 }],
+            start_cursor: from.unwrap_or_default(),
             limit: Some(most),
             ..expired_query(call, now)
         };
@@ -186,15 +188,16 @@ impl Documents for Words {
             ..RunQueryRequest::default()
         };
         let answer = call.answer(async { client(call).run_query(request(call, message)).await }).await?.into_inner();
-        let found = answer.batch.ok_or_else(|| call.nonsense())?.entity_results;
-        Ok(found
-            .into_iter()
-            .filter_map(|found| {
-                let entity = found.entity?;
-                let Some(IdType::Name(id)) = entity.key.as_ref()?.path.first()?.id_type.clone() else { return None };
-                item(entity).version.map(|_| (id, found.version))
-            })
-            .collect())
+        let batch = answer.batch.ok_or_else(|| call.nonsense())?;
+        let is_full = i32::try_from(batch.entity_results.len()).is_ok_and(|count| count >= most);
+        let is_part = batch.more_results() == MoreResultsType::NotFinished;
+        let next = (is_full || is_part).then_some(batch.end_cursor).filter(|place| !place.is_empty());
+        let record = |found: EntityResult| {
+            let entity = found.entity?;
+            let Some(IdType::Name(id)) = entity.key.as_ref()?.path.first()?.id_type.clone() else { return None };
+            item(entity).version.map(|_| (id, found.version))
+        };
+        Ok(Page { records: batch.entity_results.into_iter().filter_map(record).collect(), next })
     }
 
     async fn count(call: &Call<'_>, now: i64) -> Result<u64, Failure> {

@@ -4,8 +4,8 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use gcloud_sdk::{
     google::firestore::v1::{
-        BatchGetDocumentsRequest, CommitRequest, Document, DocumentMask, Precondition, RunAggregationQueryRequest,
-        RunQueryRequest, StructuredAggregationQuery, StructuredQuery, Value, Write,
+        BatchGetDocumentsRequest, CommitRequest, Cursor, Document, DocumentMask, Precondition,
+        RunAggregationQueryRequest, RunQueryRequest, StructuredAggregationQuery, StructuredQuery, Value, Write,
         batch_get_documents_response::Result as Got,
         firestore_client::FirestoreClient,
         precondition::ConditionType,
@@ -19,11 +19,12 @@ use gcloud_sdk::{
         value::ValueType,
         write::Operation,
     },
+    prost::Message,
     prost_types::Timestamp,
     tonic::{Code, Request, transport::Channel},
 };
 
-use super::google::{self, Address, Call, Documents, Failure, Item, Rules, Service, session_store};
+use super::google::{self, Address, Call, Documents, Failure, Item, Page, Place, Rules, Service, session_store};
 use crate::{
     clock::Clock,
     error::ConfigError,
@@ -176,12 +177,13 @@ impl Documents for Words {
         commit(call, Operation::Delete(name(call, id)), None, condition).await
     }
 
-    async fn expired(call: &Call<'_>, now: i64, most: i32) -> Result<Vec<(String, Timestamp)>, Failure> {
-        let version = FieldReference { field_path: google::VERSION.to_owned() };
-        let expires = FieldReference { field_path: google::EXPIRES.to_owned() };
+    async fn expired(call: &Call<'_>, now: i64, most: i32, from: Option<Place>) -> Result<Page<Timestamp>, Failure> {
+        let field = |name: &str| FieldReference { field_path: name.to_owned() };
+        let order = |name| Order { field: Some(field(name)), direction: 1 };
         let query = StructuredQuery {
-            select: Some(Projection { fields: vec![version] }),
-            order_by: vec![Order { field: Some(expires), direction: 1 }],
+            select: Some(Projection { fields: vec![field(google::VERSION), field(google::EXPIRES)] }),
+            order_by: vec![order(google::EXPIRES), order(NAME)],
+            start_at: from.and_then(|from| Cursor::decode(&*from).ok()),
             limit: Some(most),
             ..expired_query(call, now)
         };
@@ -198,12 +200,15 @@ impl Documents for Words {
             }
             Ok(found)
         });
+        let found = found.await?;
+        let is_full = i32::try_from(found.len()).is_ok_and(|count| count >= most);
+        let next = found.last().filter(|_| is_full).map(|last| behind(last).encode_to_vec());
         let record = |document: Document| {
             let id = document.name.rsplit_once('/')?.1.to_owned();
             let at = document.update_time?;
             item(document).version.map(|_| (id, at))
         };
-        Ok(found.await?.into_iter().filter_map(record).collect())
+        Ok(Page { records: found.into_iter().filter_map(record).collect(), next })
     }
 
     async fn count(call: &Call<'_>, now: i64) -> Result<u64, Failure> {
@@ -292,6 +297,17 @@ fn expired_query(call: &Call<'_>, now: i64) -> StructuredQuery {
         r#where: Some(Filter { filter_type: Some(FilterType::FieldFilter(is_over)) }),
         ..StructuredQuery::default()
     }
+}
+
+/// The name of a document, by which those that expire at the same time are in order.
+const NAME: &str = "__name__";
+
+/// The place behind a document, in that order.
+fn behind(document: &Document) -> Cursor {
+    let expires = document.fields.get(google::EXPIRES).and_then(|expires| expires.value_type.clone());
+    let name = ValueType::ReferenceValue(document.name.clone());
+    let values = expires.into_iter().chain([name]).map(value).collect();
+    Cursor { values, before: false }
 }
 
 fn item(mut document: Document) -> Item {

@@ -1,6 +1,9 @@
 //! What [`FirestoreStore`](super::FirestoreStore) and [`DatastoreStore`](super::DatastoreStore) share: all but the words.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -38,10 +41,29 @@ pub(super) trait Documents: Send + Sync + 'static {
     /// Deletes what is there, if it is at this base, where one is given; whether it was.
     async fn remove(call: &Call<'_>, id: &str, at: Option<&Self::Base>) -> Result<bool, Failure>;
 
-    /// Some documents whose time is over, the first ones first.
-    async fn expired(call: &Call<'_>, now: i64, most: i32) -> Result<Vec<(String, Self::Base)>, Failure>;
+    /// Some documents whose time is over, the first ones first, from a place on that an earlier page ended at.
+    async fn expired(call: &Call<'_>, now: i64, most: i32, from: Option<Place>) -> Result<Page<Self::Base>, Failure>;
 
     async fn count(call: &Call<'_>, now: i64) -> Result<u64, Failure>;
+}
+
+/// Where a page ends, as the service says it.
+pub(super) type Place = Vec<u8>;
+
+/// What a query of a sweep found.
+pub(super) struct Page<B> {
+    /// Those that look like records; what else is among them is not the store's to delete.
+    pub(super) records: Vec<(String, B)>,
+    /// Where it goes on, if there may be more.
+    pub(super) next: Option<Place>,
+}
+
+/// A walk over all that had expired when it began. It goes on behind the last one that was looked at, for what is no
+/// record stays in front.
+#[derive(Clone)]
+struct Walk {
+    now: i64,
+    from: Place,
 }
 
 /// How many documents a query of a sweep asks for.
@@ -53,13 +75,19 @@ const AT_ONCE: usize = 10;
 #[derive(Clone)]
 pub(super) struct Rules {
     link: Arc<Link>,
+    walk: Arc<Mutex<Option<Walk>>>,
     pub(super) timeout: Duration,
     pub(super) clock: Clock,
 }
 
 impl Rules {
     pub(super) fn new(address: Address) -> Self {
-        Self { link: Arc::new(Link::new(address)), timeout: Duration::from_secs(2), clock: Clock::default() }
+        Self {
+            link: Arc::new(Link::new(address)),
+            walk: Arc::default(),
+            timeout: Duration::from_secs(2),
+            clock: Clock::default(),
+        }
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -70,7 +98,7 @@ impl Rules {
     pub(super) fn changed(&self, change: impl FnOnce(&mut Address)) -> Self {
         let mut address = self.address().clone();
         change(&mut address);
-        Self { link: Arc::new(Link::new(address)), ..self.clone() }
+        Self { link: Arc::new(Link::new(address)), walk: Arc::default(), ..self.clone() }
     }
 
     pub(super) async fn load<D: Documents>(&self, key: &str) -> Result<Option<Record>, StoreError> {
@@ -151,25 +179,24 @@ impl Rules {
     }
 
     pub(super) async fn delete_expired<D: Documents>(&self, limit: u64) -> Result<Swept, StoreError> {
+        if limit == 0 {
+            return Ok(Swept::default());
+        }
         let deadline = self.deadline();
         let enough = Instant::now() + self.timeout / 2;
         let mut deleted = 0;
-        while deleted < limit && (deleted == 0 || Instant::now() < enough) {
+        loop {
+            // it looks at no more documents than it may delete, so that it can go on behind the last of them
             let most = (limit - deleted).min(PAGE);
-            match self.sweep::<D>(most, deadline).await {
-                Ok((found, gone)) => {
-                    deleted += gone;
-                    // those that are left were deleted or made anew meanwhile
-                    if found < most || gone == 0 {
-                        return Ok(Swept { deleted, more: false });
-                    }
-                }
+            match self.sweep::<D>(most, deadline, &mut deleted).await {
+                Ok(false) => return Ok(Swept { deleted, more: false }),
+                Ok(true) if deleted < limit && Instant::now() < enough => {}
+                Ok(true) => return Ok(Swept { deleted, more: true }),
                 // what was deleted is deleted
-                Err(_) if deleted > 0 => break,
+                Err(_) if deleted > 0 => return Ok(Swept { deleted, more: true }),
                 Err(error) => return Err(error),
             }
         }
-        Ok(Swept { deleted, more: true })
     }
 
     pub(super) async fn count_expired<D: Documents>(&self) -> Result<Option<u64>, StoreError> {
@@ -184,26 +211,39 @@ impl Rules {
         Ok(())
     }
 
-    /// How many expired ones were found, and how many of them deleted.
-    async fn sweep<D: Documents>(&self, most: u64, deadline: Instant) -> Result<(u64, u64), StoreError> {
+    /// Deletes the expired records of the next page, and says whether there may be more behind it.
+    async fn sweep<D: Documents>(&self, most: u64, deadline: Instant, deleted: &mut u64) -> Result<bool, StoreError> {
+        let (now, from) = match self.walk().clone() {
+            Some(Walk { now, from }) => (now, Some(from)),
+            None => (layout::moment(self.clock.now()), None),
+        };
         let call = self.call(Effect::Read, deadline).await?;
-        let found = D::expired(&call, layout::moment(self.clock.now()), most.try_into().unwrap_or(1)).await?;
-        let mut gone = 0;
-        for some in found.chunks(AT_ONCE) {
+        let page = match D::expired(&call, now, most.try_into().unwrap_or(1), from).await {
+            Ok(page) => page,
+            Err(failure) => {
+                // the place may be one that the service does not know any more
+                *self.walk() = None;
+                return Err(failure.into());
+            }
+        };
+        for some in page.records.chunks(AT_ONCE) {
             let calls = some.iter().map(async |(id, base)| {
                 let call = self.call(Effect::Write, deadline).await?;
+                // one that was written since it was found is another
                 Ok::<_, StoreError>(D::remove(&call, id, Some(base)).await?)
             });
-            for outcome in join_all(calls).await {
-                match outcome {
-                    Ok(is_gone) => gone += u64::from(is_gone),
-                    Err(error) if gone == 0 => return Err(error),
-                    // the rest is for another call
-                    Err(_) => return Ok((most, gone)),
-                }
-            }
+            let outcomes = join_all(calls).await;
+            *deleted += outcomes.iter().filter(|outcome| matches!(outcome, Ok(true))).count() as u64;
+            outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
         }
-        Ok((found.len() as u64, gone))
+        let is_more = page.next.is_some();
+        *self.walk() = page.next.map(|from| Walk { now, from });
+        Ok(is_more)
+    }
+
+    fn walk(&self) -> MutexGuard<'_, Option<Walk>> {
+        // what it guards is whole whoever panicked
+        self.walk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn call(&self, effect: Effect, deadline: Instant) -> Result<Call<'_>, StoreError> {

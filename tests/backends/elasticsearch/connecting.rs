@@ -4,20 +4,24 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use actix_typed_session::{
     SessionConfig,
-    store::{Created, SessionStore, StoreErrorKind},
+    store::{Created, SessionStore, StoreErrorKind, Updated},
 };
-use actix_typed_session_tests::support::search::Search;
+use actix_typed_session_tests::support::{
+    proxy::{Mode, Proxy},
+    search::Search,
+};
 use libtest_mimic::Trial;
 
 use super::{
-    Server, assert_works, fresh,
-    puppet::{Asked, Puppet, error, index},
+    MINUTE, Server, assert_works, fresh,
+    puppet::{Asked, Puppet, error, index, relay},
     record, store,
 };
 
 pub(crate) fn trials(trials: &mut Vec<Trial>) {
     on_one!(trials: each_worker_has_connections_of_its_own, a_store_outlives_the_runtime_that_opened_its_connections,
-        the_environment_names_nodes_and_index);
+        the_environment_names_nodes_and_index, reads_and_writes_pass_over_a_node_that_is_down,
+        a_write_whose_answer_was_lost_is_not_sent_to_the_next_node);
     alone!(trials: user_and_password_or_an_api_key_are_sent, a_login_that_is_not_taken_is_unavailable_and_never_shown,
         a_node_that_is_down_is_passed_over_at_once, a_write_is_asked_of_one_node_only_once_it_may_have_been_sent,
         a_redirect_is_not_followed, debug_shows_the_nodes_without_the_password);
@@ -129,6 +133,72 @@ async fn a_write_is_asked_of_one_node_only_once_it_may_have_been_sent() {
     // what comes next is asked of another one
     assert_eq!(store.create("k", &record("")).await.unwrap_err().kind(), StoreErrorKind::OutcomeUnknown);
     assert_eq!((writes(&one), writes(&two)), (0, 1));
+}
+
+async fn reads_and_writes_pass_over_a_node_that_is_down(server: Server) {
+    let (_, index) = fresh(&server).await;
+    let down = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nodes = format!("http://{down},{}", server.url());
+    let patient = || store(&nodes).index(&index).unwrap().timeout(Duration::from_secs(20));
+    assert_works(&patient()).await;
+    // whichever call is the one that finds it down
+    let first = record("first");
+    assert_eq!(patient().create("k", &first).await.unwrap(), Created::Created);
+    assert_eq!(patient().load("k").await.unwrap().unwrap().version, first.version);
+    assert!(patient().touch("k", 2 * MINUTE).await.unwrap());
+    let second = record("second");
+    assert_eq!(patient().update("k", &second, &first.version).await.unwrap(), Updated::Done);
+    patient().delete("k").await.unwrap();
+    assert_eq!(patient().delete_expired(10).await.unwrap().deleted, 0);
+    assert_eq!(patient().load("k").await.unwrap(), None);
+    // and the one that takes over may fail, too
+    let (one, two) = (Proxy::start(server.port()).await, Proxy::start(server.port()).await);
+    let nodes = format!("{},{}", server.url_at(one.port()), server.url_at(two.port()));
+    let store = store(nodes).index(&index).unwrap().timeout(Duration::from_secs(20));
+    for (goes, comes) in [(&one, &two), (&two, &one), (&one, &two)] {
+        assert_works(&store).await;
+        comes.set(Mode::Forward);
+        goes.set(Mode::Cut);
+        // what was on its way there is lost, and what comes next goes to the other one
+        assert_eq!(store.load("k").await.unwrap_err().kind(), StoreErrorKind::Unavailable);
+        assert_works(&store).await;
+    }
+}
+
+async fn a_write_whose_answer_was_lost_is_not_sent_to_the_next_node(server: Server) {
+    let (direct, index) = fresh(&server).await;
+    let (proxy, next) = (Proxy::start(server.port()).await, relay(server.port()));
+    let nodes = format!("{},{}", server.url_at(proxy.port()), next.url());
+    let store = || store(&nodes).index(&index).unwrap().timeout(Duration::from_secs(20));
+    let (first, second) = (record("first"), record("second"));
+    for write in ["create", "update", "touch", "delete"] {
+        let store = store();
+        // so that the write is all that is asked
+        store.load("k").await.unwrap();
+        proxy.set(Mode::Cut);
+        let hits = proxy.hits();
+        let error = match write {
+            "create" => store.create("k", &first).await.map(drop),
+            "update" => store.update("k", &second, &first.version).await.map(drop),
+            "touch" => store.touch("k", 60 * MINUTE).await.map(drop),
+            _ => store.delete("k").await,
+        };
+        assert_eq!(error.unwrap_err().kind(), StoreErrorKind::OutcomeUnknown, "{write}");
+        proxy.set(Mode::Forward);
+        assert_eq!(proxy.hits() - hits, 1, "{write} was sent once");
+        assert_eq!(next.asked().len(), 0, "{write} was sent to the next one");
+        let now = direct.load("k").await.unwrap();
+        let version = now.as_ref().map(|now| now.version);
+        match write {
+            "create" => assert_eq!(version, Some(first.version), "it did happen"),
+            "update" => assert_eq!(version, Some(second.version), "it did happen"),
+            "touch" => assert!(now.unwrap().expires_in > 30 * MINUTE, "it did happen"),
+            _ => assert_eq!(version, None, "it did happen"),
+        }
+        // the next node is there for what comes next
+        assert_eq!(store.load("k").await.unwrap().map(|now| now.version), version, "{write}");
+        assert_eq!(next.asked().len(), 1, "{write}");
+    }
 }
 
 async fn a_redirect_is_not_followed() {

@@ -18,6 +18,7 @@ trials![
     an_expired_document_is_no_record_and_in_nobody_s_way,
     a_touch_in_between_is_no_conflict,
     what_has_expired_is_counted,
+    what_is_no_record_does_not_hold_a_sweep_up,
 ];
 
 async fn each_operation_is_as_many_requests_as_it_has_to_be(mode: Mode) {
@@ -130,6 +131,32 @@ async fn what_has_expired_is_counted(mode: Mode) {
     assert_eq!(store.count_expired().await.unwrap(), Some(5));
     assert_eq!(store.delete_expired(100).await.unwrap().deleted, 5);
     assert!(store.load("k0").await.unwrap().is_some());
+}
+
+async fn what_is_no_record_does_not_hold_a_sweep_up(mode: Mode) {
+    /// More than a query asks for.
+    const OTHERS: usize = 120;
+    let (store, clock, collection) = timed(mode);
+    let others: Vec<_> = (0..OTHERS).map(|index| format!("other{index}")).collect();
+    let expired = json!({"expires": {"integerValue": "1"}});
+    futures_util::future::join_all(others.iter().map(|id| put(mode, &collection, id, expired.clone()))).await;
+    for limit in [1000, 50] {
+        for index in 0..3 {
+            let _ = store.create(&format!("k{index}"), &record("")).await.unwrap();
+        }
+        clock.advance(MINUTE);
+        let mut deleted = 0;
+        for call in 0.. {
+            let swept = store.delete_expired(limit).await.unwrap();
+            deleted += swept.deleted;
+            if !swept.more {
+                break;
+            }
+            assert!(call < OTHERS, "a sweep comes to an end");
+        }
+        assert_eq!(deleted, 3, "by {limit}");
+        assert_eq!(store.count_expired().await.unwrap(), Some(OTHERS as u64));
+    }
 }
 
 fn timed(mode: Mode) -> (Box<dyn SessionStore>, Clock, String) {

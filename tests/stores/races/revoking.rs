@@ -1,9 +1,5 @@
 //! The end of a user's sessions from outside, and the sign-ins that it meets.
 
-use std::time::Duration;
-
-use actix_typed_session::SessionConfig;
-
 use super::{
     Race,
     servers::{ALL_WAYS, AT_ONCE, Answer, Ask, Servers, When, patient},
@@ -84,20 +80,17 @@ pub(super) async fn race_user_is_signed_out_everywhere_before_a_sign_in_is_writt
     }
 }
 
-/// O3, L9: the same where nobody waits any more for the write of a sign-in: it took so long that it was given up.
+/// O3, L9: the same where nobody waits any more for the write of a sign-in: it was given up on its way.
 pub(super) async fn race_user_is_signed_out_everywhere_before_a_late_write_arrives(race: &Race) {
-    let hasty = SessionConfig::new().store_timeout(Duration::from_millis(150));
-    let servers = Servers::with(&race.subject, [hasty, patient()], routes);
+    let servers = Servers::of(race, routes);
     for round in 0..race.rounds(10, &[When::Sent; 4]).count() {
         servers.notes.take_created();
         let ada = new_user("ada");
         // the write, and what is written under its id to find out about it
-        let held = servers.notes.hold(2);
-        while held.count() < 2 {
-            // where the machine is so slow that it does not come to that, the next one may
-            let answer = servers.get_at(0, &format!("/login/{ada}"), "").await;
-            assert!(answer.status == 503 && answer.cookie.is_none(), "{answer:?}");
-        }
+        let held = servers.notes.hold_given_up(2);
+        let answer = servers.get_at(0, &format!("/login/{ada}"), "").await;
+        assert!(answer.status == 503 && answer.cookie.is_none(), "{answer:?}");
+        held.arrived(2).await;
         let revoke = async || {
             let revoked = servers.get_at(1, &format!("/revoke/{ada}"), "").await;
             assert!(revoked.is_ok(), "{revoked:?}");

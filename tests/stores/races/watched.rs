@@ -37,6 +37,8 @@ pub(crate) struct Notes {
 
 /// Writes of sessions that stand before the store, and go on whether somebody still waits for them or not.
 pub(crate) struct Held {
+    /// Whether nobody does: they are given up as soon as they have come.
+    are_given_up: bool,
     count: AtomicUsize,
     arrived: Semaphore,
     /// How many may go on, in the order in which they came.
@@ -50,25 +52,33 @@ impl Held {
         self.arrived.acquire_many(writes).await.unwrap().forget();
     }
 
-    /// How many came that nobody has waited for.
-    pub(crate) fn count(&self) -> usize {
-        self.arrived.available_permits()
-    }
-
     /// Lets so many go on, and waits until the store has answered them.
     pub(crate) async fn open(&self, writes: u32) {
         self.open.send_modify(|open| *open += writes as usize);
         self.done.acquire_many(writes).await.unwrap().forget();
     }
 
-    async fn around<T>(&self, write: impl Future<Output = T>) -> T {
+    /// Does a write when it may go on. Its place is that of this call.
+    async fn take<T, W>(self: Arc<Self>, write: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
         let place = self.count.fetch_add(1, Ordering::SeqCst);
+        let held = Arc::clone(&self);
+        let late = tokio::spawn(async move {
+            held.open.subscribe().wait_for(|open| *open > place).await.unwrap();
+            let answer = write.await;
+            held.done.add_permits(1);
+            answer
+        });
         self.arrived.add_permits(1);
-        self.open.subscribe().wait_for(|open| *open > place).await.unwrap();
-        let answer = write.await;
-        self.done.add_permits(1);
-        answer
+        if self.are_given_up { Err(unknown()) } else { late.await.unwrap() }
     }
+}
+
+fn unknown() -> StoreError {
+    StoreError::new(StoreErrorKind::OutcomeUnknown, "lost on its way")
 }
 
 /// Whether a session is stored there; what is kept for a user is under a key of another kind.
@@ -79,9 +89,19 @@ pub(crate) fn is_session(key: &str) -> bool {
 impl Notes {
     /// Holds the next so many writes of sessions back.
     pub(crate) fn hold(&self, writes: usize) -> Arc<Held> {
+        self.hold_back(writes, false)
+    }
+
+    /// The same for those whose requests don't wait: they are told that the outcome is unknown, as where the time is over
+    /// or the connection is lost.
+    pub(crate) fn hold_given_up(&self, writes: usize) -> Arc<Held> {
+        self.hold_back(writes, true)
+    }
+
+    fn hold_back(&self, writes: usize, are_given_up: bool) -> Arc<Held> {
         let none = || Semaphore::new(0);
-        let held = Held { count: AtomicUsize::new(0), arrived: none(), open: watch::Sender::default(), done: none() };
-        let held = Arc::new(held);
+        let (count, open) = (AtomicUsize::new(0), watch::Sender::default());
+        let held = Arc::new(Held { are_given_up, count, arrived: none(), open, done: none() });
         *self.held.lock().unwrap() = Some((writes, Arc::clone(&held)));
         held
     }
@@ -150,8 +170,7 @@ impl SessionStore for Watched {
         self.notes.created.lock().unwrap().push(key.to_owned());
         if let Some(held) = self.notes.held(key) {
             let (inner, key, record) = (Arc::clone(&self.inner), key.to_owned(), record.clone());
-            let late = async move { held.around(inner.create(&key, &record)).await };
-            return tokio::spawn(late).await.unwrap();
+            return held.take(async move { inner.create(&key, &record).await }).await;
         }
         let created = self.notes.around(key, self.inner.create(key, record)).await?;
         self.notes.count(&self.notes.conflicts, created == Created::Taken);
@@ -161,11 +180,9 @@ impl SessionStore for Watched {
     async fn update(&self, key: &str, record: &Record, expected: &Version) -> Result<Updated, StoreError> {
         if let Some(held) = self.notes.held(key) {
             let (inner, key, record, expected) = (Arc::clone(&self.inner), key.to_owned(), record.clone(), *expected);
-            let late = async move { held.around(inner.update(&key, &record, &expected)).await };
-            return tokio::spawn(late).await.unwrap();
+            return held.take(async move { inner.update(&key, &record, &expected).await }).await;
         }
-        let (lost, unknown) =
-            (self.notes.lost(), || StoreError::new(StoreErrorKind::OutcomeUnknown, "lost on its way"));
+        let lost = self.notes.lost();
         if lost == Some(true) {
             return Err(unknown());
         }
