@@ -20,14 +20,14 @@ async fn pictures_of_the_examples_are_taken() {
     browser.go(&at(&shop, "/")).await;
     browser.click("form:has([value=jar]) button").await;
     browser.until_text("Moon jar is in the cart.").await;
-    take(&browser, "shop").await;
+    take(&browser, "shop", 745).await;
     browser.click("form[action='/tea'] button").await;
     browser.until_text("2 in the cart").await;
     browser.go(&at(&shop, "/sign-in")).await;
     browser.fill("#name", "Ada").await;
     browser.click("form[action='/sign-in'] button").await;
     browser.until_text("Welcome, Ada!").await;
-    take(&browser, "cart").await;
+    take(&browser, "cart", 500).await;
 
     let devices = Example::start("devices", &[]);
     let phone = crate::browser().await;
@@ -38,7 +38,7 @@ async fn pictures_of_the_examples_are_taken() {
         browser.click("form[action='/sign-in'] button").await;
         browser.until_text("Your devices").await;
     }
-    take(&browser, "devices").await;
+    take(&browser, "devices", 590).await;
     close(phone).await;
 
     let migrate = Example::start("migrate", &[]);
@@ -46,13 +46,13 @@ async fn pictures_of_the_examples_are_taken() {
     browser.fill("#display_name", "Ada").await;
     browser.click("form button").await;
     browser.until("document.querySelector('#saves')?.innerText === '1'").await;
-    take(&browser, "migrate").await;
+    take(&browser, "migrate", 790).await;
     close(browser).await;
 }
 
-/// A picture of the upper part of a page on a phone, as base64 in `session/src/docs/screenshots`.
-async fn take(browser: &Chromium, name: &str) {
-    browser.phone(390, 600).await;
+/// A picture of as much of a page, on a phone, as says what it is about: as base64 in `session/src/docs/screenshots`.
+async fn take(browser: &Chromium, name: &str, height: u32) {
+    browser.phone(390, height).await;
     browser.prefers("light").await;
     let picture = browser.picture().await;
     assert!(picture.len() < 40_960, "{name} has {} bytes", picture.len());
