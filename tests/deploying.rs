@@ -4,7 +4,7 @@
 
 use actix_typed_session::{Session, SessionConfig, SessionHandle, SessionMiddleware, store::MemoryStore};
 use actix_web::{
-    App, ResponseError,
+    App,
     dev::Service,
     http::header,
     test::{TestRequest, init_service, read_body},
