@@ -39,8 +39,8 @@ fn is_shown_by(request: &HttpRequest) -> bool {
     if headers.contains_key("Sec-Fetch-Site") {
         return false;
     }
-    let urls = [ORIGIN, REFERER].into_iter().filter_map(|name| headers.get(name)?.to_str().ok());
-    let Some(page) = urls.filter_map(|url| url.strip_prefix("http://")).next() else { return false };
+    let page = [ORIGIN, REFERER].iter().find_map(|name| headers.get(name)?.to_str().ok()?.strip_prefix("http://"));
+    let Some(page) = page else { return false };
     let host = page.split_once('/').map_or(page, |(host, _)| host);
     let connection = request.connection_info();
     !is_local(host) && host.eq_ignore_ascii_case(connection.host()) && connection.scheme() == "http"

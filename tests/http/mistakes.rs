@@ -1,6 +1,6 @@
 //! What newcomers do, and what they are told: the log says what to do.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use actix_typed_session::{
     Clock, Session, SessionConfig, SessionError, SessionHandle, SessionMiddleware, testing::ReferenceStore,
@@ -15,10 +15,8 @@ use actix_web::{
 use crate::{
     events::{self, Line},
     flows::SEALING,
-    site::{NAME, Site, line},
+    site::{DAY, NAME, Site, line},
 };
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a browser on another machine of the network sends with a form.
 const LAN: [(&str, &str); 2] = [("x-forwarded-host", "192.168.0.17:8080"), ("origin", "http://192.168.0.17:8080")];
