@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test panics")]
 
-use std::process::ExitCode;
+use std::{collections::HashMap, process::ExitCode};
 
 use actix_typed_session_tests::support::{
     dynamodb::{DynamodbServer, Kind},
@@ -24,7 +24,7 @@ use libtest_mimic::{Arguments, Trial};
 use self::faults::{
     backend::{Cached, dynamodb, migrated},
     cluster, cut, disconnected, full, killed, paused, replica, sentinel,
-    shared::{self, Datastore, Elasticsearch, Firestore, Share},
+    shared::{self, Datastore, Elasticsearch, Firestore},
     standby,
 };
 
@@ -45,30 +45,23 @@ mod faults {
     pub(crate) mod standby;
 }
 
-/// Adds the trials of a store: its name, what is missing for it, and how a server with an empty folder starts; where the
-/// trials share one, how it is shared by one that breaks it, and by one that breaks what is before it.
+/// Adds the trials of a store: its name, what is missing for it, and how a server with an empty folder starts.
 macro_rules! any_server {
     ($trials:ident, $store:expr, $missing:expr, $server:expr) => {
-        any_server!($trials, $store, $missing, $server, $server);
-    };
-    ($trials:ident, $store:expr, $missing:expr, $alone:expr, $beside:expr) => {
-        lasting_server!($trials, $store, $missing, $alone, $beside);
-        $trials.push(trial($store, "its_server_is_killed", $missing, move || killed::killed($alone)));
+        $trials.push(trial($store, "its_server_is_killed", $missing, move || killed::killed($server)));
+        lasting_server!($trials, $store, $missing, $server);
     };
 }
 
 /// The same but for a kill, which what is only in memory does not survive.
 macro_rules! lasting_server {
     ($trials:ident, $store:expr, $missing:expr, $server:expr) => {
-        lasting_server!($trials, $store, $missing, $server, $server);
-    };
-    ($trials:ident, $store:expr, $missing:expr, $alone:expr, $beside:expr) => {
         $trials.extend([
-            trial($store, "connections_are_reset_in_a_request", $missing, move || cut::in_a_request($beside)),
-            trial($store, "connections_are_reset_before_an_answer", $missing, move || cut::before_an_answer($beside)),
-            trial($store, "connections_are_reset_in_an_answer", $missing, move || cut::in_an_answer($beside)),
-            trial($store, "requests_are_delayed", $missing, move || cut::delayed($beside)),
-            trial($store, "its_server_is_paused", $missing, move || paused::paused($alone)),
+            trial($store, "its_server_is_paused", $missing, move || paused::paused($server)),
+            trial($store, "connections_are_reset_in_a_request", $missing, move || cut::in_a_request($server)),
+            trial($store, "connections_are_reset_before_an_answer", $missing, move || cut::before_an_answer($server)),
+            trial($store, "connections_are_reset_in_an_answer", $missing, move || cut::in_an_answer($server)),
+            trial($store, "requests_are_delayed", $missing, move || cut::delayed($server)),
         ]);
     };
 }
@@ -85,14 +78,12 @@ fn main() -> ExitCode {
     any_server!(trials, "dynamodb", DynamodbServer::missing(Kind::Local), dynamodb());
     any_server!(trials, "mongodb", FerretDb::missing(), migrated(FerretDb::start()));
     any_server!(trials, "cache_s3", S3Server::missing(), S3Server::start());
-    for (name, search) in [("elasticsearch", Search::Elasticsearch), ("opensearch", Search::OpenSearch)] {
-        let (alone, beside) =
-            (move || Elasticsearch::share(search, Share::Alone), move || Elasticsearch::share(search, Share::Beside));
-        any_server!(trials, name, search.missing(), alone(), beside());
+    // one server each for all of its trials, which wait for each other
+    for search in [Search::Elasticsearch, Search::OpenSearch] {
+        any_server!(trials, search.name(), search.missing(), Elasticsearch::share(search));
     }
-    let missing = GcloudServer::missing();
-    lasting_server!(trials, "firestore", missing, Firestore::share(Share::Alone), Firestore::share(Share::Beside));
-    lasting_server!(trials, "datastore", missing, Datastore::share(Share::Alone), Datastore::share(Share::Beside));
+    lasting_server!(trials, "firestore", GcloudServer::missing(), Firestore::share());
+    lasting_server!(trials, "datastore", GcloudServer::missing(), Datastore::share());
     // and those that only a Redis has
     trials.extend([
         trial("redis", "its_connections_are_killed", RedisServer::missing(), || disconnected::disconnected(durable())),
@@ -117,9 +108,23 @@ fn main() -> ExitCode {
         }),
         trial("redis_sentinel", "the_primary_is_paused_until_another_is_chosen", missing, sentinel::paused),
     ]);
-    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), one_by_one(trials));
     shared::end();
     conclusion.exit_code()
+}
+
+/// The trials in another order: the first of each store, then the second of each, so that few wait for each other.
+fn one_by_one(trials: Vec<Trial>) -> Vec<Trial> {
+    let mut counts = HashMap::<String, usize>::new();
+    let number = |trial: Trial| {
+        let store = trial.name().split("::").next().unwrap_or_default().to_owned();
+        let count = counts.entry(store).or_default();
+        *count += 1;
+        (*count, trial)
+    };
+    let mut trials: Vec<_> = trials.into_iter().map(number).collect();
+    trials.sort_by_key(|(number, _)| *number);
+    trials.into_iter().map(|(_, trial)| trial).collect()
 }
 
 fn durable() -> RedisServer {

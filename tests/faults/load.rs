@@ -25,12 +25,10 @@ mod book;
 mod site;
 mod visitor;
 
-/// `SESSION_STORE_TIMEOUT`, which the store gets too.
+/// `SESSION_STORE_TIMEOUT`, which the store gets too, unless it has a longer one.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
-/// What a request may take: a commit's budget, and a second for all else.
-const BUDGET: Duration = TIMEOUT.saturating_mul(2).saturating_add(Duration::from_secs(1));
 /// Where this does not suffice, something hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 const VISITORS: usize = 8;
 
 /// How often a fault happens: `SESSION_FAULT_ROUNDS`, or so often.
@@ -71,9 +69,10 @@ pub(crate) async fn measured(
     mut strike: impl AsyncFnMut(&Load, u64),
 ) -> (String, Findings) {
     // what guards is read from what is kept, too, where anything is: else nothing would be
-    let config = SessionConfig::new().store_timeout(TIMEOUT).cache_guarded(true);
+    let timeout = store.timeout().unwrap_or_default().max(TIMEOUT);
+    let config = SessionConfig::new().store_timeout(timeout).cache_guarded(true);
     let server = Server::start(SessionMiddleware::with_config(store, config).unwrap(), 2, site::routes);
-    let load = Arc::new(Load::new(server.address));
+    let load = Arc::new(Load::new(server.address, timeout));
     let visitors: Vec<_> =
         (0..VISITORS).map(|visitor| tokio::spawn(visitor::visit(Arc::clone(&load), visitor))).collect();
     let idler = tokio::spawn(visitor::idle(Arc::clone(&load)));
@@ -110,6 +109,7 @@ pub(crate) fn assert_kept(findings: &Findings) {
 /// What the visitors were answered so far.
 pub(crate) struct Load {
     address: SocketAddr,
+    timeout: Duration,
     log: Mutex<Log>,
     next_number: AtomicU64,
     is_over: AtomicBool,
@@ -143,8 +143,14 @@ struct Answer {
 }
 
 impl Load {
-    fn new(address: SocketAddr) -> Self {
-        Self { address, log: Mutex::default(), next_number: AtomicU64::new(1), is_over: AtomicBool::new(false) }
+    fn new(address: SocketAddr, timeout: Duration) -> Self {
+        let (next_number, is_over) = (AtomicU64::new(1), AtomicBool::new(false));
+        Self { address, timeout, log: Mutex::default(), next_number, is_over }
+    }
+
+    /// How long a call to the store may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// The answers to requests that began after this instant.
@@ -215,7 +221,8 @@ impl Load {
     /// Counts the answers that took longer than they may on a machine as busy as this one was.
     fn count_late(&self) {
         let mut log = self.log();
-        let most = BUDGET + 4 * log.idle;
+        // a commit's budget, and a second for all else
+        let most = 2 * self.timeout + Duration::from_secs(1) + 4 * log.idle;
         log.findings.late =
             log.answered.iter().filter(|answered| answered.ended - answered.began > most).count() as u64;
     }

@@ -2,10 +2,7 @@
 
 use std::time::Instant;
 
-use super::{
-    backend::Backend,
-    load::{TIMEOUT, under_load},
-};
+use super::{backend::Backend, load::under_load};
 
 pub(crate) async fn paused(server: impl Backend) {
     let store = server.store(server.port());
@@ -15,7 +12,7 @@ pub(crate) async fn paused(server: impl Backend) {
             load.all_refused(Instant::now()).await;
         } else {
             // long enough for the first try to be given up, and for the second one to be answered
-            tokio::time::sleep(TIMEOUT + TIMEOUT / 2).await;
+            tokio::time::sleep(load.timeout() * 3 / 2).await;
         }
         server.resume();
     })

@@ -2,7 +2,7 @@
 //! [`Datastore`].
 
 use std::{
-    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -13,84 +13,53 @@ use actix_typed_session_tests::support::{
     search::{Search, SearchServer},
 };
 
-use super::{
-    backend::{Backend, make},
-    load::TIMEOUT,
-};
+use super::backend::{Backend, make};
 
-/// How a trial shares it.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Share {
-    /// With others, which break what is before it.
-    Beside,
-    /// With nobody, for it is to be broken.
-    Alone,
-}
+/// What a Java needs that has just begun, and does all of this for eight visitors.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A server that may run.
-type Place<S> = RwLock<Option<S>>;
+type Place<S> = Mutex<Option<S>>;
 
-static ELASTICSEARCH: Place<SearchServer> = RwLock::new(None);
-static OPENSEARCH: Place<SearchServer> = RwLock::new(None);
-static FIRESTORE: Place<GcloudServer> = RwLock::new(None);
-static DATASTORE: Place<GcloudServer> = RwLock::new(None);
+static ELASTICSEARCH: Place<SearchServer> = Mutex::new(None);
+static OPENSEARCH: Place<SearchServer> = Mutex::new(None);
+static FIRESTORE: Place<GcloudServer> = Mutex::new(None);
+static DATASTORE: Place<GcloudServer> = Mutex::new(None);
 
 /// Ends all of them, which nothing else would.
 pub(crate) fn end() {
     for place in [&ELASTICSEARCH, &OPENSEARCH] {
-        drop(place.write().unwrap_or_else(PoisonError::into_inner).take());
+        drop(place.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
     for place in [&FIRESTORE, &DATASTORE] {
-        drop(place.write().unwrap_or_else(PoisonError::into_inner).take());
+        drop(place.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
-/// A server for as long as a trial lasts.
-enum Lease<S: 'static> {
-    Beside(RwLockReadGuard<'static, Option<S>>),
-    Alone(RwLockWriteGuard<'static, Option<S>>),
-}
+/// A server for as long as a trial lasts, for itself.
+struct Lease<S: 'static>(MutexGuard<'static, Option<S>>);
 
 impl<S> Lease<S> {
-    fn of(place: &'static Place<S>, share: Share, start: impl Fn() -> S) -> Self {
-        loop {
-            if share == Share::Beside {
-                let held = place.read().unwrap_or_else(PoisonError::into_inner);
-                if held.is_some() {
-                    return Self::Beside(held);
-                }
-            }
-            let mut held = place.write().unwrap_or_else(PoisonError::into_inner);
-            held.get_or_insert_with(&start);
-            if share == Share::Alone {
-                return Self::Alone(held);
-            }
-        }
+    fn of(place: &'static Place<S>, start: impl Fn() -> S) -> Self {
+        let mut held = place.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get_or_insert_with(start);
+        Self(held)
     }
 
     fn server(&self) -> &S {
-        match self {
-            Self::Beside(held) => held.as_ref(),
-            Self::Alone(held) => held.as_ref(),
-        }
-        .expect("a server that runs")
+        self.0.as_ref().expect("a server that runs")
     }
 
     fn server_mut(&mut self) -> &mut S {
-        match self {
-            Self::Beside(_) => panic!("others need it"),
-            Self::Alone(held) => held.as_mut().expect("a server that runs"),
-        }
+        self.0.as_mut().expect("a server that runs")
     }
 }
 
 impl<S> Drop for Lease<S> {
     /// What a trial that failed has broken is not for the next one.
     fn drop(&mut self) {
-        if let Self::Alone(held) = self
-            && thread::panicking()
-        {
-            held.take();
+        if thread::panicking() {
+            self.0.take();
         }
     }
 }
@@ -102,12 +71,12 @@ pub(crate) struct Elasticsearch {
 }
 
 impl Elasticsearch {
-    pub(crate) fn share(search: Search, share: Share) -> Self {
+    pub(crate) fn share(search: Search) -> Self {
         let place = match search {
             Search::Elasticsearch => &ELASTICSEARCH,
             Search::OpenSearch => &OPENSEARCH,
         };
-        let lease = Lease::of(place, share, || SearchServer::start(search));
+        let lease = Lease::of(place, || SearchServer::start(search));
         let index = lease.server().index();
         let server = Self { lease, index };
         make(server.store(server.port()).timeout(Duration::from_secs(20)));
@@ -123,8 +92,8 @@ pub(crate) struct Firestore {
 }
 
 impl Firestore {
-    pub(crate) fn share(share: Share) -> Self {
-        let lease = Lease::of(&FIRESTORE, share, || GcloudServer::start(Mode::Native));
+    pub(crate) fn share() -> Self {
+        let lease = Lease::of(&FIRESTORE, || GcloudServer::start(Mode::Native));
         let collection = lease.server().collection();
         Self { lease, collection }
     }
@@ -137,8 +106,8 @@ pub(crate) struct Datastore {
 }
 
 impl Datastore {
-    pub(crate) fn share(share: Share) -> Self {
-        let lease = Lease::of(&DATASTORE, share, || GcloudServer::start(Mode::Datastore));
+    pub(crate) fn share() -> Self {
+        let lease = Lease::of(&DATASTORE, || GcloudServer::start(Mode::Datastore));
         let collection = lease.server().collection();
         Self { lease, collection }
     }

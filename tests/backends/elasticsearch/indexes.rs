@@ -18,7 +18,7 @@ pub(crate) fn trials(trials: &mut Vec<Trial>) {
     on_one!(trials: an_index_that_is_missing_is_an_error_and_is_never_made, an_index_of_another_shape_is_an_error,
         what_migrate_does_is_told_as_text_that_a_server_takes, a_record_is_a_document_of_three_fields,
         something_else_under_a_key_counts_as_absent_and_is_kept, a_sweep_goes_on_to_its_limit,
-        an_update_meets_a_touch_and_is_done);
+        an_update_meets_a_touch_and_is_done, a_touch_that_meets_a_longer_one_moves_nothing_back);
 }
 
 async fn call(store: &dyn SessionStore, call: usize) -> Result<(), StoreError> {
@@ -165,6 +165,16 @@ async fn a_sweep_goes_on_to_its_limit(server: Server) {
 }
 
 /// A touch changes the number of a document, and leaves its version as it is.
+async fn a_touch_that_meets_a_longer_one_moves_nothing_back(server: Server) {
+    let (other, index) = fresh(&server).await;
+    let store = store(server.url()).index(&index).unwrap().timeout(Duration::from_secs(20));
+    let _ = store.create("k", &record("first")).await.unwrap();
+    assert!(other.touch("k", 60 * MINUTE).await.unwrap());
+    // by what it has seen, this would be ahead
+    assert!(store.touch("k", 2 * MINUTE).await.unwrap());
+    assert!(other.load("k").await.unwrap().unwrap().expires_in > 30 * MINUTE);
+}
+
 async fn an_update_meets_a_touch_and_is_done(server: Server) {
     let (other, index) = fresh(&server).await;
     let relay = relay(server.port());

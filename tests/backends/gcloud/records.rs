@@ -17,6 +17,7 @@ trials![
     a_document_that_is_no_record_is_absent_and_kept,
     an_expired_document_is_no_record_and_in_nobody_s_way,
     a_touch_in_between_is_no_conflict,
+    of_touches_at_once_the_longest_holds,
     what_has_expired_is_counted,
     what_is_no_record_does_not_hold_a_sweep_up,
 ];
@@ -116,6 +117,19 @@ async fn a_touch_in_between_is_no_conflict(mode: Mode) {
         }
     };
     futures_util::join!(touches, updates);
+}
+
+async fn of_touches_at_once_the_longest_holds(mode: Mode) {
+    let (store, _) = store(mode);
+    for round in 0..5 {
+        let key = format!("k{round}");
+        let _ = store.create(&key, &record("")).await.unwrap();
+        // the longest is sent first, so that it would be written over
+        let touches = [60, 2, 3, 4].map(|minutes| store.touch(&key, minutes * MINUTE));
+        let touched = futures_util::future::join_all(touches).await;
+        assert!(touched.into_iter().all(|touched| touched.unwrap()));
+        assert!(store.load(&key).await.unwrap().unwrap().expires_in > 30 * MINUTE);
+    }
 }
 
 async fn what_has_expired_is_counted(mode: Mode) {
