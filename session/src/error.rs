@@ -358,17 +358,34 @@ impl fmt::Debug for ConfigError {
 
 impl Error for ConfigError {}
 
-/// An error with all its sources, on one line, for the log.
+/// An error with all its sources, on one line; but for one that the error before it has repeated, as some clients' do.
 pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
         let mut next = self.0.source();
         while let Some(source) = next {
-            write!(f, ": {source}")?;
-            next = source.source();
+            let text = source.to_string();
+            if !said.ends_with(&text) {
+                write!(f, ": {text}")?;
+            }
+            (said, next) = (text, source.source());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_was_said_already_is_not_said_again() {
+        let refused = StoreError::new(StoreErrorKind::Unavailable, "connection refused");
+        let client = StoreError::new(StoreErrorKind::Unavailable, "no answer: connection refused").with_source(refused);
+        let error = StoreError::new(StoreErrorKind::Unavailable, "can't connect").with_source(client);
+        assert_eq!(Chain(&error).to_string(), "can't connect: no answer: connection refused");
     }
 }

@@ -1,9 +1,9 @@
 //! [`Failure`]: why a command was not done, and the exit code of that.
 
-use std::{borrow::Cow, error::Error, fmt, io};
+use std::{borrow::Cow, fmt, io};
 
 use crate::{
-    error::{ConfigError, SessionError, StoreError},
+    error::{Chain, ConfigError, SessionError, StoreError},
     id::SessionId,
 };
 
@@ -50,8 +50,8 @@ impl fmt::Display for Failure {
             Self::Usage(text) | Self::Failed(text) => f.write_str(text),
             Self::Settings(error) => error.fmt(f),
             Self::Told => Ok(()),
-            Self::Store(error) => chain(error, f),
-            Self::Session(error) => chain(error, f),
+            Self::Store(error) => Chain(error).fmt(f),
+            Self::Session(error) => Chain(error).fmt(f),
             Self::Output(error) => write!(f, "can't write: {error}"),
         }
     }
@@ -79,21 +79,6 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
     }
-}
-
-/// An error with its sources, but for one that the error before it has repeated.
-fn chain(error: &(dyn Error + 'static), f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut said = error.to_string();
-    f.write_str(&said)?;
-    let mut next = error.source();
-    while let Some(source) = next {
-        let text = source.to_string();
-        if !said.ends_with(&text) {
-            write!(f, ": {text}")?;
-        }
-        (said, next) = (text, source.source());
-    }
-    Ok(())
 }
 
 /// The id in an argument, which is not repeated, for it may be a token.
