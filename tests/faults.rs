@@ -79,9 +79,14 @@ fn main() -> ExitCode {
     any_server!(trials, "mongodb", FerretDb::missing(), migrated(FerretDb::start()));
     any_server!(trials, "cache_s3", S3Server::missing(), S3Server::start());
     // one server each for all of its trials, which wait for each other
-    for search in [Search::Elasticsearch, Search::OpenSearch] {
-        any_server!(trials, search.name(), search.missing(), Elasticsearch::share(search));
-    }
+    let (search, missing) = (Search::Elasticsearch, Search::Elasticsearch.missing());
+    any_server!(trials, "elasticsearch", missing, Elasticsearch::share(search));
+    // what is before the server is broken for the same store in the same way
+    let (search, missing) = (Search::OpenSearch, Search::OpenSearch.missing());
+    trials.extend([
+        trial("opensearch", "its_server_is_killed", missing, move || killed::killed(Elasticsearch::share(search))),
+        trial("opensearch", "its_server_is_paused", missing, move || paused::paused(Elasticsearch::share(search))),
+    ]);
     lasting_server!(trials, "firestore", GcloudServer::missing(), Firestore::share());
     lasting_server!(trials, "datastore", GcloudServer::missing(), Datastore::share());
     // and those that only a Redis has

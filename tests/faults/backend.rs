@@ -16,8 +16,8 @@ use super::load::TIMEOUT;
 pub(crate) trait Backend {
     type Store: SessionStore;
 
-    /// How often it is killed, unless `SESSION_FAULT_ROUNDS` says it.
-    fn kills(&self) -> u64 {
+    /// How often what any server can have happens to it, unless `SESSION_FAULT_ROUNDS` says it.
+    fn rounds(&self) -> u64 {
         2
     }
 

@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::{backend::Backend, load::under_load_for};
 
 pub(crate) async fn killed(mut server: impl Backend) {
-    let (store, kills) = (server.store(server.port()), server.kills());
-    under_load_for(kills, "killed and restarted", store, async |load, round| {
+    let (store, rounds) = (server.store(server.port()), server.rounds());
+    under_load_for(rounds, "killed and restarted", store, async |load, round| {
         server.stop();
         // every other time it is back before everybody has seen it gone
         if round.is_multiple_of(2) {

@@ -118,8 +118,8 @@ macro_rules! backend {
         impl Backend for $backend {
             type Store = $store;
 
-            /// A start takes long.
-            fn kills(&self) -> u64 {
+            /// It takes long.
+            fn rounds(&self) -> u64 {
                 1
             }
 
