@@ -3,8 +3,10 @@
 //!     cargo run --example custom_store
 //!     curl -c jar -b jar http://127.0.0.1:8080/count      # 1, then 2, then 3 …
 //!
-//! The rules that a store must keep are at `SessionStore`; the suite of feature `testing` checks every one of them, on
-//! this store too.
+//! The rules that a store must keep are at `SessionStore`; the suite of feature `testing` checks every one of them, as the
+//! test below does:
+//!
+//!     cargo test --example custom_store
 
 use std::{
     collections::HashMap,
@@ -16,7 +18,7 @@ use actix_typed_session::{
     Clock, Session, SessionMiddleware,
     store::{Created, Record, SessionStore, StoreError, Swept, Updated, Version, async_trait},
 };
-use actix_web::{App, HttpServer, get};
+use actix_web::{App, HttpServer, get, web::ServiceConfig};
 
 /// Keeps sessions in a map.
 #[derive(Default)]
@@ -133,10 +135,42 @@ async fn count(mut visits: Session<Visits>) -> String {
     visits.count.to_string()
 }
 
+/// For `main` and for the tests.
+fn routes(app: &mut ServiceConfig) {
+    app.service(count);
+}
+
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
     let port = std::env::var("PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(8080);
     let sessions = SessionMiddleware::new(MapStore::default());
     println!("listening on http://127.0.0.1:{port}");
-    HttpServer::new(move || App::new().wrap(sessions.clone()).service(count)).bind(("127.0.0.1", port))?.run().await
+    HttpServer::new(move || App::new().wrap(sessions.clone()).configure(routes)).bind(("127.0.0.1", port))?.run().await
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_typed_session::testing::{
+        Browser,
+        conformance::{self, Subject},
+    };
+    use actix_web::test;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn the_store_keeps_every_rule() {
+        let clock = Clock::manual();
+        conformance::run_all(&Subject::new(MapStore::with_clock(clock.clone())).clock(clock)).await;
+    }
+
+    #[actix_web::test]
+    async fn sessions_are_kept_in_it() {
+        let sessions = SessionMiddleware::new(MapStore::default());
+        let app = App::new().wrap(sessions.clone()).configure(routes);
+        let browser = Browser::of(test::init_service(app).await);
+        browser.get("/count").await;
+        assert_eq!(browser.get("/count").await.body, "2");
+        assert_eq!(browser.expect_stored::<Visits>(&sessions).await.count, 2);
+    }
 }

@@ -19,7 +19,7 @@ use actix_web::{
     App, HttpResponse, HttpServer, Responder, get,
     http::header,
     post,
-    web::{Form, Html},
+    web::{Form, Html, ServiceConfig},
 };
 use serde::Deserialize;
 
@@ -89,12 +89,101 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
+/// For `main` and for the tests.
+fn routes(app: &mut ServiceConfig) {
+    app.service(home).service(login).service(me).service(logout);
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let sessions = start::sessions()?;
-    HttpServer::new(move || App::new().wrap(sessions.clone()).service(home).service(login).service(me).service(logout))
-        .bind(start::address()?)?
-        .run()
-        .await?;
+    HttpServer::new(move || App::new().wrap(sessions.clone()).configure(routes)).bind(start::address()?)?.run().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use actix_typed_session::{
+        Clock, SessionConfig, SessionMiddleware,
+        store::MemoryStore,
+        testing::{Browser, Fault, FaultStore, Operation},
+    };
+    use actix_web::test;
+
+    use super::*;
+
+    /// A visitor, and the sessions to look into.
+    async fn open() -> (Browser, SessionMiddleware) {
+        let sessions = SessionMiddleware::new(MemoryStore::default());
+        (over(&sessions).await, sessions)
+    }
+
+    async fn over(sessions: &SessionMiddleware) -> Browser {
+        Browser::of(test::init_service(App::new().wrap(sessions.clone()).configure(routes)).await)
+    }
+
+    #[actix_web::test]
+    async fn who_signs_in_is_welcomed_once() {
+        let (browser, sessions) = open().await;
+        let response = browser.post_form("/login", &[("name", "<ada>")]).await;
+        assert_eq!(response.status, 303);
+        assert_eq!(browser.expect_stored::<User>(&sessions).await.name, "<ada>");
+        assert_eq!(browser.expect_stored::<Flash>(&sessions).await.messages, ["Welcome, <ada>!"]);
+        assert!(browser.follow(response).await.body.contains("Welcome, &lt;ada&gt;!"));
+        assert!(!browser.get("/").await.body.contains("Welcome"));
+    }
+
+    #[actix_web::test]
+    async fn a_visitor_is_let_in_only_when_signed_in() {
+        let (visitor, sessions) = open().await;
+        assert_eq!(visitor.get("/me").await.status, 401);
+        assert!(visitor.cookies().is_empty());
+        let ada = visitor.other().with_session(&sessions, &User { name: "ada".to_owned() }).await;
+        assert_eq!(ada.get("/me").await.body, "ada");
+    }
+
+    #[actix_web::test]
+    async fn a_token_of_before_the_sign_in_is_worth_nothing() {
+        let (browser, sessions) = open().await;
+        let browser = browser.with_session(&sessions, &User { name: "ada".to_owned() }).await;
+        let thief = browser.other();
+        thief.set_cookie(&format!("__Host-session={}; Path=/; Secure", browser.cookie("__Host-session").unwrap()));
+        assert_eq!(thief.get("/me").await.body, "ada");
+        browser.post_form("/login", &[("name", "grace")]).await;
+        assert_eq!(browser.get("/me").await.body, "grace");
+        assert_eq!(thief.get("/me").await.status, 401);
+    }
+
+    #[actix_web::test]
+    async fn signing_out_ends_the_session_in_every_tab() {
+        let (browser, sessions) = open().await;
+        let browser = browser.with_session(&sessions, &User { name: "ada".to_owned() }).await;
+        let tab = browser.clone();
+        assert_eq!(tab.post("/logout").await.status, 303);
+        assert_eq!(browser.get("/me").await.status, 401);
+        assert!(browser.cookies().is_empty());
+    }
+
+    #[actix_web::test]
+    async fn who_does_not_come_back_for_a_month_is_signed_out() {
+        let clock = Clock::manual();
+        let store = MemoryStore::default().clock(clock.clone());
+        let sessions = SessionMiddleware::with_config(store, SessionConfig::new().clock(clock.clone())).unwrap();
+        let ada = over(&sessions).await.with_session(&sessions, &User { name: "ada".to_owned() }).await;
+        clock.advance(Duration::from_secs(32 * 24 * 60 * 60));
+        assert_eq!(ada.get("/me").await.status, 401);
+    }
+
+    #[actix_web::test]
+    async fn nobody_is_signed_in_when_the_store_is_down() {
+        let store = FaultStore::new(MemoryStore::default());
+        let browser = over(&SessionMiddleware::new(store.clone())).await;
+        store.always(Operation::Create, Fault::Unavailable);
+        assert_eq!(browser.post_form("/login", &[("name", "ada")]).await.status, 503);
+        assert!(browser.cookies().is_empty());
+        store.clear();
+        assert_eq!(browser.post_form("/login", &[("name", "ada")]).await.status, 303);
+    }
 }

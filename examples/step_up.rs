@@ -17,7 +17,7 @@ use actix_web::{
     http::header,
     middleware::{Next, from_fn},
     post,
-    web::{Bytes, Form, Html, Query},
+    web::{self, Bytes, Form, Html, Query, ServiceConfig},
 };
 use serde::Deserialize;
 
@@ -147,13 +147,98 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
+/// For `main` and for the tests. The sessions are wrapped around it, for the check needs them.
+fn routes(app: &mut ServiceConfig) {
+    let site = web::scope("").wrap(from_fn(check_csrf));
+    app.service(site.service(home).service(login).service(change_email).service(confirm_form).service(confirm));
+}
+
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let sessions = start::sessions()?;
-    let app = move || {
-        let app = App::new().wrap(from_fn(check_csrf)).wrap(sessions.clone()); // the sessions are the outer one
-        app.service(home).service(login).service(change_email).service(confirm_form).service(confirm)
-    };
-    HttpServer::new(app).bind(start::address()?)?.run().await?;
+    HttpServer::new(move || App::new().wrap(sessions.clone()).configure(routes)).bind(start::address()?)?.run().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use actix_typed_session::{Clock, SessionConfig, SessionMiddleware, store::MemoryStore, testing::Browser};
+    use actix_web::test::{self, TestRequest};
+
+    use super::*;
+
+    /// A visitor, the sessions to look into, and the clock that both go by.
+    async fn open() -> (Browser, SessionMiddleware, Clock) {
+        let clock = Clock::manual();
+        let store = MemoryStore::default().clock(clock.clone());
+        let sessions = SessionMiddleware::with_config(store, SessionConfig::new().clock(clock.clone())).unwrap();
+        let app = test::init_service(App::new().wrap(sessions.clone()).configure(routes)).await;
+        (Browser::of(app), sessions, clock)
+    }
+
+    fn ada() -> User {
+        User { name: "ada".to_owned(), email: None }
+    }
+
+    /// The token in the form of a page.
+    async fn token(browser: &Browser, path: &str) -> String {
+        let page = browser.get(path).await.body;
+        let (_, rest) = page.split_once("name=csrf_token value=").unwrap();
+        rest.split('>').next().unwrap().to_owned()
+    }
+
+    #[actix_web::test]
+    async fn a_form_of_another_site_is_refused() {
+        let (browser, ..) = open().await;
+        let planted = token(&browser, "/").await;
+        let form = |token| [("name", "ada"), ("password", "secret"), ("csrf_token", token)];
+        assert_eq!(browser.post_form("/login", &form("guess")).await.status, 403);
+        assert_eq!(browser.post_form("/login", &form(&planted)).await.status, 303);
+        let email = [("email", "ada@example.com"), ("csrf_token", &planted)];
+        assert_eq!(browser.post_form("/email", &email).await.status, 403, "it is of before the sign-in");
+        assert_eq!(browser.other().post("/email").await.status, 403);
+    }
+
+    #[actix_web::test]
+    async fn a_wrong_password_signs_nobody_in() {
+        let (browser, sessions, _) = open().await;
+        let token = token(&browser, "/").await;
+        let form = [("name", "ada"), ("password", "guess"), ("csrf_token", &token)];
+        assert_eq!(browser.post_form("/login", &form).await.status, 403);
+        assert!(browser.stored::<User>(&sessions).await.is_none());
+    }
+
+    #[actix_web::test]
+    async fn who_has_just_signed_in_may_change_the_email() {
+        let (browser, sessions, _) = open().await;
+        let ada = browser.with_session(&sessions, &ada()).await;
+        let email = [("email", "ada@example.com"), ("csrf_token", &token(&ada, "/").await)];
+        let response = ada.post_form("/email", &email).await;
+        assert_eq!(response.header("location"), Some("/"));
+        assert!(ada.follow(response).await.body.contains("ada, ada@example.com"));
+        let stored = ada.expect_stored::<User>(&sessions).await;
+        assert_eq!(stored.email.as_deref(), Some("ada@example.com"));
+    }
+
+    #[actix_web::test]
+    async fn after_a_minute_the_password_is_asked_for_again() {
+        let (browser, sessions, clock) = open().await;
+        let ada = browser.with_session(&sessions, &ada()).await;
+        clock.advance(Duration::from_secs(61));
+        let email = async || {
+            let email = [("email", "ada@example.com"), ("csrf_token", &token(&ada, "/").await)];
+            ada.post_form("/email", &email).await
+        };
+        assert_eq!(email().await.header("location"), Some("/confirm"));
+        let before = ada.cookie("__Host-session");
+        for (password, status) in [("guess", 403), ("secret", 303)] {
+            let token = token(&ada, "/confirm").await;
+            let request = TestRequest::post().uri("/confirm").insert_header(("X-CSRF-Token", token));
+            assert_eq!(ada.send(request.set_form([("password", password)])).await.status, status);
+        }
+        assert_ne!(ada.cookie("__Host-session"), before);
+        assert_eq!(email().await.header("location"), Some("/"));
+    }
 }

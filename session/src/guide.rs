@@ -24,7 +24,13 @@ page!(deployment, include_str!("docs/deployment.md"));
 page!(scaling, include_str!("docs/scaling.md"));
 page!(caching, include_str!("docs/caching.md"));
 page!(events, include_str!("docs/events.md"));
+#[cfg(feature = "testing")]
 page!(testing_your_app, include_str!("docs/testing.md"));
+#[cfg(not(feature = "testing"))]
+page!(
+    testing_your_app,
+    "# Testing your app\n\nIs here where the documentation is built with the feature `testing`, as on docs.rs."
+);
 page!(writing_a_store, include_str!("docs/writing_a_store.md"));
 // where documentation is shown there is no folder for pictures
 page!(

@@ -7,7 +7,12 @@ use self::custom_store::MapStore;
 use super::backend::Backend;
 
 /// The example itself.
-#[allow(dead_code, unreachable_pub, reason = "it is a program of its own, of which the store is a part")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "it is a program of its own, of which the store is a part"
+)]
 #[path = "../../examples/custom_store.rs"]
 mod custom_store;
 
