@@ -69,7 +69,11 @@ async fn the_other_examples_start_too() {
     for name in ["devices", "migrate", "multi", "spa", "step_up", "custom_store"] {
         let (path, begin) = if name == "custom_store" { ("/count", "1") } else { ("/", "<!doctype html>") };
         let example = Example::start(name, &[]);
-        let response = Browser::at(example.address).get(path).await;
+        let browser = Browser::at(example.address);
+        let mut response = browser.get(path).await;
+        if response.status == 303 {
+            response = browser.follow(response).await;
+        }
         assert_eq!(response.status, 200, "{name}");
         assert!(response.body.starts_with(begin), "{name}: {response:?}");
     }

@@ -9,6 +9,7 @@ use crate::*;
 macro_rules! page {
     ($name:ident, $text:expr) => {
         #[doc = $text]
+        #[doc = ""]
         #[cfg_attr(all(feature = "cache", feature = "datastore", feature = "dynamodb", feature = "elasticsearch", feature = "filesystem", feature = "firestore", feature = "memcached", feature = "memory", feature = "mongodb", feature = "orm", feature = "redis", feature = "sql", feature = "testing"), doc = include_str!("docs/links.md"))]
         #[cfg_attr(not(all(feature = "cache", feature = "datastore", feature = "dynamodb", feature = "elasticsearch", feature = "filesystem", feature = "firestore", feature = "memcached", feature = "memory", feature = "mongodb", feature = "orm", feature = "redis", feature = "sql", feature = "testing")), doc = include_str!("docs/links_to_features.md"))]
         pub mod $name {}

@@ -38,6 +38,7 @@
 #![doc = include_str!("docs/setup.md")]
 #![doc = include_str!("docs/requests.md")]
 #![doc = include_str!("docs/guides.md")]
+//!
 // where an item may be behind a feature that is off, its name leads to the table of features
 #![cfg_attr(all(feature = "cache", feature = "datastore", feature = "dynamodb", feature = "elasticsearch", feature = "filesystem", feature = "firestore", feature = "memcached", feature = "memory", feature = "mongodb", feature = "orm", feature = "redis", feature = "sql", feature = "testing"), doc = include_str!("docs/links.md"))]
 #![cfg_attr(not(all(feature = "cache", feature = "datastore", feature = "dynamodb", feature = "elasticsearch", feature = "filesystem", feature = "firestore", feature = "memcached", feature = "memory", feature = "mongodb", feature = "orm", feature = "redis", feature = "sql", feature = "testing")), doc = include_str!("docs/links_to_features.md"))]

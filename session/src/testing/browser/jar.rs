@@ -234,9 +234,13 @@ fn date(value: &str) -> Option<SystemTime> {
         }
     }
     let ((hour, minute, second), day, month, year) = (time?, day?, month?, year?);
-    // the weekday is not looked at
-    let date = format!("Thu, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT");
-    if year < 1970 { Some(UNIX_EPOCH) } else { httpdate::parse_http_date(&date).ok() }
+    if year < 1970 {
+        return Some(UNIX_EPOCH);
+    }
+    let date = format!("{day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT");
+    // browsers don't look at the weekday, and `httpdate` insists on the right one
+    let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    days.iter().find_map(|weekday| httpdate::parse_http_date(&format!("{weekday}, {date}")).ok())
 }
 
 #[cfg(test)]
