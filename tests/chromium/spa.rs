@@ -123,9 +123,13 @@ fn pages_of_somebody_else() -> u16 {
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let _ = stream.read(&mut [0; 8192]);
-            let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 28\r\nConnection: close\r\n\r\n<!doctype html><body></body>";
-            let _ = stream.write_all(answer.as_bytes());
+            // one each, for a browser opens connections that it may not use
+            std::thread::spawn(move || {
+                let _ = stream.read(&mut [0; 8192]);
+                let head =
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 28\r\nConnection: close\r\n\r\n";
+                let _ = stream.write_all(format!("{head}<!doctype html><body></body>").as_bytes());
+            });
         }
     });
     port
