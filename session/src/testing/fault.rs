@@ -118,7 +118,8 @@ impl FaultStore {
         self.entries().push(Entry { operation, fault, left: None });
     }
 
-    /// Holds the next call of `operation` back, until the gate is opened.
+    /// Holds the next call of `operation` back, and that one alone, until the gate is opened. Several are held by
+    /// [`next`](Self::next) with their number and [`Fault::Held`].
     #[must_use]
     pub fn hold(&self, operation: Operation) -> Gate {
         let gate = Gate::new();
