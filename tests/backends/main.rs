@@ -25,6 +25,7 @@ mod mongodb;
 mod redis;
 mod s3;
 mod sql;
+mod visits;
 
 fn main() {
     redis::child();

@@ -3,14 +3,14 @@
 use std::{cmp::Ordering, time::Duration};
 
 use actix_typed_session::{
-    Clock, Session, SessionHandle, SessionMiddleware,
+    Clock, SessionMiddleware,
     store::{Created, Record, SessionStore, Updated, Version},
 };
 use actix_typed_session_tests::support::{browser::Browser, server::Server};
-use actix_web::web::{ServiceConfig, get};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{MINUTE, at, pretended::Pretended, record, server, store};
+use crate::visits::routes;
 
 trials![
     each_operation_is_one_request,
@@ -52,32 +52,6 @@ async fn each_operation_is_one_request() {
     took("ping", &["GetItem"]);
     assert_eq!(store.delete_expired(10).await.unwrap().deleted, 0);
     took("sweep with the TTL on", &["DescribeTimeToLive"]);
-}
-
-#[derive(Default, Session)]
-#[session(default)]
-struct Visits {
-    #[session(merge = "add")]
-    count: u64,
-}
-
-fn routes(app: &mut ServiceConfig) {
-    app.route("/none", get().to(|| async { "none" }))
-        .route("/read", get().to(async |visits: Session<Visits>| visits.count.to_string()))
-        .route(
-            "/count",
-            get().to(async |mut visits: Session<Visits>| {
-                visits.count += 1;
-                visits.count.to_string()
-            }),
-        )
-        .route(
-            "/end",
-            get().to(async |_: Session<Visits>, session: SessionHandle| {
-                session.destroy();
-                "ended"
-            }),
-        );
 }
 
 async fn a_request_asks_the_server_as_often_as_it_has_to() {

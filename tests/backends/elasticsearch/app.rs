@@ -2,49 +2,16 @@
 
 use std::time::Duration;
 
-use actix_typed_session::{Session, SessionConfig, SessionHandle, SessionMiddleware, store::SessionStore};
+use actix_typed_session::{SessionConfig, SessionMiddleware, store::SessionStore};
 use actix_typed_session_tests::support::{browser::Browser, search::Search, server::Server as Site};
-use actix_web::web::{ServiceConfig, get};
 use libtest_mimic::Trial;
 
 use super::{MINUTE, Server, fresh, puppet::relay, record, store};
+use crate::visits::routes;
 
 pub(crate) fn trials(trials: &mut Vec<Trial>) {
     on_one!(trials: many_requests_at_once_on_several_workers_are_counted_exactly,
         a_request_asks_the_server_as_often_as_it_has_to, a_refresh_is_one_request);
-}
-
-#[derive(Default, Session)]
-#[session(default)]
-struct Visits {
-    #[session(merge = "add")]
-    count: u64,
-}
-
-fn routes(app: &mut ServiceConfig) {
-    app.route("/none", get().to(|| async { "none" }))
-        .route("/read", get().to(async |visits: Session<Visits>| visits.count.to_string()))
-        .route(
-            "/count",
-            get().to(async |mut visits: Session<Visits>| {
-                visits.count += 1;
-                visits.count.to_string()
-            }),
-        )
-        .route(
-            "/rotate",
-            get().to(async |_: Session<Visits>, session: SessionHandle| {
-                session.rotate();
-                "rotated"
-            }),
-        )
-        .route(
-            "/end",
-            get().to(async |_: Session<Visits>, session: SessionHandle| {
-                session.destroy();
-                "ended"
-            }),
-        );
 }
 
 async fn many_requests_at_once_on_several_workers_are_counted_exactly(server: Server) {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use actix_typed_session::{
-    SessionConfig, SessionHandle, SessionMiddleware,
+    SessionConfig, SessionMiddleware,
     store::{DatastoreStore, FirestoreStore},
 };
 use actix_typed_session_tests::support::{
@@ -13,6 +13,7 @@ use actix_typed_session_tests::support::{
 };
 
 use super::{PATIENT, assert_works, at, counting::Counting, server, store, store_name};
+use crate::visits::routes;
 
 trials![
     nothing_is_opened_before_the_first_use_and_each_worker_has_its_own,
@@ -95,12 +96,6 @@ async fn the_commands_of_an_administrator_name_the_collection(mode: Mode) {
 
 async fn many_requests_at_once_are_counted_exactly(mode: Mode) {
     let collection = server(mode).collection();
-    #[derive(Default, actix_typed_session::Session)]
-    #[session(default)]
-    struct Visits {
-        #[session(merge = "add")]
-        count: u64,
-    }
     let config = SessionConfig::new().store_timeout(PATIENT);
     let url = GcloudServer::url(mode, &collection, server(mode).port());
     let sessions = match mode {
@@ -108,18 +103,10 @@ async fn many_requests_at_once_are_counted_exactly(mode: Mode) {
         Mode::Datastore => SessionMiddleware::with_config(DatastoreStore::new(&url).unwrap().timeout(PATIENT), config),
     };
     let sessions = sessions.unwrap();
-    let site = Server::start(sessions, 2, |app| {
-        app.route(
-            "/",
-            actix_web::web::get().to(async |mut visits: actix_typed_session::Session<Visits>, _: SessionHandle| {
-                visits.count += 1;
-                visits.count.to_string()
-            }),
-        );
-    });
+    let site = Server::start(sessions, 2, routes);
     let browser = Browser::new(site.address);
-    browser.get("/").await;
-    let answers = futures_util::future::join_all((0..16).map(|_| browser.get("/"))).await;
+    browser.get("/count").await;
+    let answers = futures_util::future::join_all((0..16).map(|_| browser.get("/count"))).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
-    assert_eq!(browser.get("/").await.body, "18");
+    assert_eq!(browser.get("/count").await.body, "18");
 }

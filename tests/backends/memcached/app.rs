@@ -1,49 +1,16 @@
 //! Whole programs over memcached.
 
-use actix_typed_session::{Session, SessionHandle, SessionMiddleware};
+use actix_typed_session::SessionMiddleware;
 use actix_typed_session_tests::support::{browser::Browser, server::Server};
-use actix_web::web::{ServiceConfig, get};
 
 use super::{MemcachedServer, store};
+use crate::visits::routes;
 
 trials![
     an_app_starts_while_a_server_is_down_and_recovers_by_itself,
     many_requests_at_once_on_several_workers_and_servers_are_counted_exactly,
     a_request_asks_the_server_as_often_as_it_has_to,
 ];
-
-#[derive(Default, Session)]
-#[session(default)]
-struct Visits {
-    #[session(merge = "add")]
-    count: u64,
-}
-
-fn routes(app: &mut ServiceConfig) {
-    app.route("/none", get().to(|| async { "none" }))
-        .route("/read", get().to(async |visits: Session<Visits>| visits.count.to_string()))
-        .route(
-            "/count",
-            get().to(async |mut visits: Session<Visits>| {
-                visits.count += 1;
-                visits.count.to_string()
-            }),
-        )
-        .route(
-            "/rotate",
-            get().to(async |_: Session<Visits>, session: SessionHandle| {
-                session.rotate();
-                "rotated"
-            }),
-        )
-        .route(
-            "/end",
-            get().to(async |_: Session<Visits>, session: SessionHandle| {
-                session.destroy();
-                "ended"
-            }),
-        );
-}
 
 async fn an_app_starts_while_a_server_is_down_and_recovers_by_itself() {
     let mut memcached = MemcachedServer::start();

@@ -1,49 +1,16 @@
 //! Whole programs over MongoDB.
 
-use actix_typed_session::{Session, SessionHandle, SessionMiddleware, store::SessionStore};
+use actix_typed_session::{SessionMiddleware, store::SessionStore};
 use actix_typed_session_tests::support::{browser::Browser, server::Server};
-use actix_web::web::{ServiceConfig, get};
 
 use super::{fresh, puppet::Relay, record, shared, store};
+use crate::visits::routes;
 
 trials![
     many_requests_at_once_on_several_workers_are_counted_exactly,
     a_request_asks_the_server_as_often_as_it_has_to,
     a_create_over_a_record_whose_time_is_over_is_one_command,
 ];
-
-#[derive(Default, Session)]
-#[session(default)]
-struct Visits {
-    #[session(merge = "add")]
-    count: u64,
-}
-
-fn routes(app: &mut ServiceConfig) {
-    app.route("/none", get().to(|| async { "none" }))
-        .route("/read", get().to(async |visits: Session<Visits>| visits.count.to_string()))
-        .route(
-            "/count",
-            get().to(async |mut visits: Session<Visits>| {
-                visits.count += 1;
-                visits.count.to_string()
-            }),
-        )
-        .route(
-            "/rotate",
-            get().to(async |_: Session<Visits>, session: SessionHandle| {
-                session.rotate();
-                "rotated"
-            }),
-        )
-        .route(
-            "/end",
-            get().to(async |_: Session<Visits>, session: SessionHandle| {
-                session.destroy();
-                "ended"
-            }),
-        );
-}
 
 async fn many_requests_at_once_on_several_workers_are_counted_exactly() {
     let server = shared();

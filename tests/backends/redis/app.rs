@@ -1,8 +1,9 @@
 //! Whole programs over Redis.
 
-use actix_typed_session::{Session, SessionMiddleware, store::RedisStore};
+use actix_typed_session::{SessionMiddleware, store::RedisStore};
 use actix_typed_session_tests::support::{browser::Browser, example::Example, redis::RedisServer, server::Server};
-use actix_web::web::{ServiceConfig, get};
+
+use crate::visits::routes;
 
 trials![
     an_app_starts_while_redis_is_down_and_recovers_by_itself,
@@ -10,23 +11,6 @@ trials![
     the_counter_goes_on_after_a_restart,
     the_login_goes_on_after_a_restart,
 ];
-
-#[derive(Default, Session)]
-#[session(default)]
-struct Visits {
-    #[session(merge = "add")]
-    count: u64,
-}
-
-fn routes(app: &mut ServiceConfig) {
-    app.route("/none", get().to(|| async { "none" })).route(
-        "/count",
-        get().to(async |mut visits: Session<Visits>| {
-            visits.count += 1;
-            visits.count.to_string()
-        }),
-    );
-}
 
 async fn an_app_starts_while_redis_is_down_and_recovers_by_itself() {
     let mut redis = RedisServer::start();

@@ -3,13 +3,13 @@
 use std::{error::Error, io::Write, net::TcpListener, time::Duration};
 
 use actix_typed_session::{
-    Session, SessionConfig, SessionMiddleware,
+    SessionConfig, SessionMiddleware,
     store::{SessionStore, StoreError, StoreErrorKind, Version},
 };
 use actix_typed_session_tests::support::{browser::Browser, server::Server};
-use actix_web::web::{ServiceConfig, get};
 
 use super::{MINUTE, PATIENT, S3Server, SHORT, assert_works, open, record, store};
+use crate::visits::routes;
 
 trials![
     the_environment_names_the_bucket,
@@ -137,23 +137,6 @@ async fn a_server_that_hangs_is_an_error_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let store = open(&S3Server::url("folder", listener.local_addr().unwrap().port()), SHORT);
     assert_each_says(&store, "the object storage did not answer within 500ms").await;
-}
-
-#[derive(Default, Session)]
-#[session(default)]
-struct Visits {
-    #[session(merge = "add")]
-    count: u64,
-}
-
-fn routes(app: &mut ServiceConfig) {
-    app.route("/none", get().to(|| async { "none" })).route(
-        "/count",
-        get().to(async |mut visits: Session<Visits>| {
-            visits.count += 1;
-            visits.count.to_string()
-        }),
-    );
 }
 
 async fn an_app_starts_while_the_server_is_down_and_recovers_by_itself() {

@@ -1,13 +1,13 @@
 //! Whole programs over a database.
 
-use actix_typed_session::{Session, SessionConfig, SessionMiddleware, store::SessionStore};
+use actix_typed_session::{SessionConfig, SessionMiddleware, store::SessionStore};
 use actix_typed_session_tests::support::{browser::Browser, example::Example, server::Server};
-use actix_web::web::{ServiceConfig, get};
 
 use super::{
     database::{Database, Kind},
     fresh, record,
 };
+use crate::visits::routes;
 
 trials![
     an_app_starts_while_the_database_is_down_and_recovers_by_itself: Postgres MariaDb,
@@ -15,23 +15,6 @@ trials![
     the_counter_goes_on_after_a_restart: Postgres MariaDb Sqlite,
     the_settings_make_the_store: Postgres MariaDb Sqlite,
 ];
-
-#[derive(Default, Session)]
-#[session(default)]
-struct Visits {
-    #[session(merge = "add")]
-    count: u64,
-}
-
-fn routes(app: &mut ServiceConfig) {
-    app.route("/none", get().to(|| async { "none" })).route(
-        "/count",
-        get().to(async |mut visits: Session<Visits>| {
-            visits.count += 1;
-            visits.count.to_string()
-        }),
-    );
-}
 
 async fn an_app_starts_while_the_database_is_down_and_recovers_by_itself(database: &Database) {
     let mut database = Database::start(database.kind());
