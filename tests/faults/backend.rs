@@ -220,16 +220,20 @@ pub(crate) trait Patient: SessionStore {
 }
 
 macro_rules! migrated {
-    ($server:ty, $store:ty) => {
+    ($server:ty, $store:ty, $rounds:literal, $timeout:expr) => {
         impl Backend for Migrated<$server> {
             type Store = $store;
+
+            fn rounds(&self) -> u64 {
+                $rounds
+            }
 
             fn port(&self) -> u16 {
                 self.0.port()
             }
 
             fn store(&self, port: u16) -> $store {
-                <$store>::new(&self.0.url_at(port)).unwrap().timeout(TIMEOUT)
+                <$store>::new(&self.0.url_at(port)).unwrap().timeout($timeout)
             }
 
             fn stop(&mut self) {
@@ -250,9 +254,10 @@ macro_rules! migrated {
         }
     };
 }
-migrated!(PostgresServer, SqlStore);
-migrated!(MariaDbServer, SqlStore);
-migrated!(FerretDb, MongodbStore);
+migrated!(PostgresServer, SqlStore, 2, TIMEOUT);
+migrated!(MariaDbServer, SqlStore, 2, TIMEOUT);
+// one write at a time goes to it, and those that were given up are still before the next one
+migrated!(FerretDb, MongodbStore, 1, std::time::Duration::from_secs(2));
 
 impl Patient for SqlStore {
     fn patient(self) -> Self {
