@@ -220,20 +220,16 @@ pub(crate) trait Patient: SessionStore {
 }
 
 macro_rules! migrated {
-    ($server:ty, $store:ty, $rounds:literal, $timeout:expr) => {
+    ($server:ty, $store:ty) => {
         impl Backend for Migrated<$server> {
             type Store = $store;
-
-            fn rounds(&self) -> u64 {
-                $rounds
-            }
 
             fn port(&self) -> u16 {
                 self.0.port()
             }
 
             fn store(&self, port: u16) -> $store {
-                <$store>::new(&self.0.url_at(port)).unwrap().timeout($timeout)
+                <$store>::new(&self.0.url_at(port)).unwrap().timeout(TIMEOUT)
             }
 
             fn stop(&mut self) {
@@ -254,10 +250,9 @@ macro_rules! migrated {
         }
     };
 }
-migrated!(PostgresServer, SqlStore, 2, TIMEOUT);
-migrated!(MariaDbServer, SqlStore, 2, TIMEOUT);
-// one write at a time goes to it, and those that were given up are still before the next one
-migrated!(FerretDb, MongodbStore, 1, std::time::Duration::from_secs(2));
+migrated!(PostgresServer, SqlStore);
+migrated!(MariaDbServer, SqlStore);
+migrated!(FerretDb, MongodbStore);
 
 impl Patient for SqlStore {
     fn patient(self) -> Self {

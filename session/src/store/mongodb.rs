@@ -33,6 +33,7 @@ mod client;
 mod commands;
 mod failure;
 mod layout;
+mod waiting;
 
 /// Sessions in a collection of MongoDB, or of what speaks like it.
 ///
@@ -109,7 +110,7 @@ impl MongodbStore {
     /// ```
     #[must_use]
     pub fn from_client(client: Client) -> Self {
-        Self::over(Connection::App(client))
+        Self::over(Connection::of_app(client))
     }
 
     /// The database's name. `flask_session` by default.

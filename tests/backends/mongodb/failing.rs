@@ -26,6 +26,7 @@ trials![
     a_write_whose_answer_is_lost_is_of_unknown_outcome_and_is_not_repeated,
     an_answer_that_makes_no_sense_is_an_error,
     a_dropped_call_never_makes_a_later_one_wrong,
+    calls_that_gave_up_waiting_for_a_connection_are_in_nobodys_way,
 ];
 
 const SHORT: Duration = Duration::from_millis(700);
@@ -210,5 +211,32 @@ async fn a_dropped_call_never_makes_a_later_one_wrong() {
         drop(call);
         let loaded = store.load(&format!("k{index}")).await.unwrap().unwrap();
         assert_eq!(loaded.bytes, index.to_string().repeat(2000));
+    }
+}
+
+async fn calls_that_gave_up_waiting_for_a_connection_are_in_nobodys_way() {
+    let server = shared();
+    let (_, collection) = fresh(&server).await;
+    let proxy = Proxy::start(server.port()).await;
+    let url = format!("{}/?maxPoolSize=1", server.url_at(proxy.port()));
+    let app = mongodb::Client::with_uri_str(&url).await.unwrap();
+    for store in [store(&url), MongodbStore::from_client(app)] {
+        let store = store.collection(&collection).unwrap().timeout(Duration::from_secs(20));
+        assert_works(&store).await;
+        let keys: Vec<_> = (0..50).map(|index| format!("given up {index}")).collect();
+        let first = record("");
+        proxy.set(Mode::Delay);
+        let given_up = keys.iter().map(|key| tokio::time::timeout(SHORT, store.create(key, &first)));
+        assert!(futures_util::future::join_all(given_up).await.iter().all(Result::is_err));
+        proxy.set(Mode::Forward);
+        // alone, so that nothing else happens that would move the queue on
+        assert_works(&store).await;
+        // and whoever had to wait has sent nothing when the turn came
+        let mut late = 0;
+        for key in &keys {
+            late += usize::from(store.load(key).await.unwrap().is_some());
+            store.delete(key).await.unwrap();
+        }
+        assert!(late <= 1, "{late}");
     }
 }

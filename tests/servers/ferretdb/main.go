@@ -1,7 +1,8 @@
 // FerretDB, which speaks MongoDB's protocol, over SQLite in a folder: ferretdb <address> <folder>
 //
 // FerretDB 1 finds a document and then writes it, with nothing to keep out another write between the two. MongoDB changes
-// a document at once. So that it does here, one write at a time is passed on to it.
+// a document at once. So that it does here, one write at a time is passed on to it. MongoDB has no such queue, so that what
+// waits in it leaves it when its client has gone, and is in nobody's way.
 package main
 
 import (
@@ -13,7 +14,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/FerretDB/FerretDB/ferretdb"
@@ -23,7 +23,8 @@ var writes = map[string]bool{
 	"insert": true, "update": true, "delete": true, "findAndModify": true, "createIndexes": true,
 }
 
-var oneWrite sync.Mutex
+// Holds what the one write puts in until it is done.
+var oneWrite = make(chan struct{}, 1)
 
 func main() {
 	socket := filepath.Join(os.Args[2], "socket")
@@ -65,30 +66,62 @@ func pass(client net.Conn, socket string) {
 		return
 	}
 	defer server.Close()
+	requests, gone := make(chan []byte), make(chan struct{})
+	go read(client, requests, gone)
+	for request := range requests {
+		answer, err := ask(server, request, gone)
+		if err != nil {
+			break
+		}
+		if _, err := client.Write(answer); err != nil {
+			break
+		}
+	}
+	// ends who reads
+	_ = client.Close()
+	for range requests {
+	}
+}
+
+// Reads ahead, so that it is seen when the client goes.
+func read(client net.Conn, requests chan<- []byte, gone chan<- struct{}) {
+	defer close(requests)
+	defer close(gone)
 	for {
 		request, err := receive(client)
 		if err != nil {
 			return
 		}
-		answer, err := ask(server, request)
-		if err != nil {
-			return
-		}
-		if _, err := client.Write(answer); err != nil {
-			return
-		}
+		requests <- request
 	}
 }
 
-func ask(server net.Conn, request []byte) ([]byte, error) {
+func ask(server net.Conn, request []byte, gone <-chan struct{}) ([]byte, error) {
 	if writes[command(request)] {
-		oneWrite.Lock()
-		defer oneWrite.Unlock()
+		if !hasTurn(gone) {
+			return nil, io.EOF
+		}
+		defer func() { <-oneWrite }()
 	}
 	if _, err := server.Write(request); err != nil {
 		return nil, err
 	}
 	return receive(server)
+}
+
+// Waits until nobody else writes, and says whether the client is still there; one that is served at once need not be.
+func hasTurn(gone <-chan struct{}) bool {
+	select {
+	case oneWrite <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case oneWrite <- struct{}{}:
+		return true
+	case <-gone:
+		return false
+	}
 }
 
 func receive(from io.Reader) ([]byte, error) {

@@ -20,13 +20,14 @@ use ::mongodb::{
 use futures_util::FutureExt;
 use tokio::{
     runtime::{Handle, Id},
-    sync::Mutex,
+    sync::{Mutex, Semaphore},
     time::{Instant, timeout_at},
 };
 
 use super::{
     address::{Address, Names},
     failure::{Effect, Failure, Place, is_lost},
+    waiting::Waiting,
 };
 use crate::store::StoreError;
 
@@ -35,16 +36,26 @@ tokio::task_local! {
     static SENT: Arc<AtomicBool>;
 }
 
+/// How many calls the driver has at once; more wait here. It need not be less than a pool may have connections.
+const MOST_CALLS: usize = 1000;
+
+/// The way to the server.
+#[derive(Clone)]
+pub(super) struct Connection {
+    clients: Clients,
+    calls: Arc<Semaphore>,
+}
+
 /// The clients that a store opens, one a runtime, or the one that the app gave it.
 #[derive(Clone)]
-pub(super) enum Connection {
+enum Clients {
     Own(Own),
     App(Client),
 }
 
 /// A client that is opened when it is needed: its tasks belong to the runtime that opened it.
 #[derive(Clone)]
-pub(super) struct Own {
+struct Own {
     address: Arc<Address>,
     opened: Arc<Mutex<Option<(Id, Client)>>>,
 }
@@ -59,14 +70,24 @@ pub(super) struct Call<'a> {
 
 impl Connection {
     pub(super) fn to(address: Address) -> Self {
-        Self::Own(Own { address: Arc::new(address), opened: Arc::default() })
+        Self::by(Clients::Own(Own { address: Arc::new(address), opened: Arc::default() }))
+    }
+
+    pub(super) fn of_app(client: Client) -> Self {
+        Self::by(Clients::App(client))
+    }
+
+    fn by(clients: Clients) -> Self {
+        Self { clients, calls: Arc::new(Semaphore::new(MOST_CALLS)) }
     }
 
     /// The same for another runtime, if that should have its own.
     pub(super) fn another(&self) -> Option<Self> {
-        match self {
-            Self::Own(own) => Some(Self::Own(Own { address: Arc::clone(&own.address), opened: Arc::default() })),
-            Self::App(_) => None,
+        match &self.clients {
+            Clients::Own(own) => {
+                Some(Self::by(Clients::Own(Own { address: Arc::clone(&own.address), opened: Arc::default() })))
+            }
+            Clients::App(_) => None,
         }
     }
 
@@ -83,10 +104,12 @@ impl Connection {
     ) -> Result<Document, Failure> {
         let mut is_last = false;
         loop {
-            let sent = Arc::new(AtomicBool::new(matches!(self, Self::App(_))));
-            let attempt = SENT.scope(Arc::clone(&sent), caught(self.attempt(command(), call)));
+            let sent = Arc::new(AtomicBool::new(false));
+            let attempt = caught(self.attempt(command(), call, Arc::clone(&sent)));
             let ended = timeout_at(call.deadline, attempt).await;
-            let place = Place { server: self, names: call.names, effect, sent: sent.load(Ordering::Relaxed) };
+            // the app's client does not tell
+            let sent = sent.load(Ordering::Relaxed) || matches!(self.clients, Clients::App(_));
+            let place = Place { server: self, names: call.names, effect, sent };
             match ended {
                 Ok(Some(Ok(answer))) => return place.checked(answer),
                 Ok(Some(Err(error))) if !is_last && is_lost(&error) && (!place.sent || effect == Effect::Read) => {
@@ -104,22 +127,27 @@ impl Connection {
         Place { server: self, names, effect, sent: true }.nonsense()
     }
 
-    async fn attempt(&self, command: Document, call: Call<'_>) -> Result<Document, Error> {
-        let client = match self {
-            Self::Own(own) => own.client(call.timeout).await?,
-            Self::App(client) => client.clone(),
+    async fn attempt(&self, command: Document, call: Call<'_>, sent: Arc<AtomicBool>) -> Result<Document, Error> {
+        let client = match &self.clients {
+            Clients::Own(own) => own.client(call.timeout).await?,
+            Clients::App(client) => client.clone(),
         };
+        let turn = Arc::clone(&self.calls).acquire_owned().await.map_err(Error::custom)?;
         let database = client.database(&call.names.database);
         let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
-        database.run_command(command).selection_criteria(primary).await
+        let work = async move {
+            let _turn = turn;
+            database.run_command(command).selection_criteria(primary).await
+        };
+        Waiting::new(SENT.scope(Arc::clone(&sent), work), sent).await
     }
 }
 
 impl fmt::Display for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Own(own) => own.address.fmt(f),
-            Self::App(_) => f.write_str("mongodb, by the app's client"),
+        match &self.clients {
+            Clients::Own(own) => own.address.fmt(f),
+            Clients::App(_) => f.write_str("mongodb, by the app's client"),
         }
     }
 }
