@@ -96,9 +96,22 @@ fn main() -> ExitCode {
         trial("redis", "it_is_a_replica", RedisServer::missing(), || replica::replica(durable())),
         trial("redis", "it_becomes_a_replica", RedisServer::missing(), || replica::failover(durable())),
     ]);
-    trials.push(trial("postgres", "its_primary_is_lost", PostgresServer::missing(), || {
-        standby::promoted(migrated(PostgresServer::start_durable()))
-    }));
+    // and those with a standby
+    let (postgres, mariadb) = (PostgresServer::missing(), MariaDbServer::missing());
+    trials.extend([
+        trial("postgres", "its_primary_is_lost", postgres, || {
+            standby::synchronous(migrated(PostgresServer::start_durable()))
+        }),
+        trial("postgres", "its_primary_is_lost_before_the_standby_has_all", postgres, || {
+            standby::asynchronous(migrated(PostgresServer::start_durable()))
+        }),
+        trial("mariadb", "its_primary_is_lost", mariadb, || {
+            standby::synchronous(migrated(MariaDbServer::start_replicated()))
+        }),
+        trial("mariadb", "its_primary_is_lost_before_the_standby_has_all", mariadb, || {
+            standby::asynchronous(migrated(MariaDbServer::start_replicated()))
+        }),
+    ]);
     // and those of several that are one
     let missing = RedisServer::missing();
     trials.extend([

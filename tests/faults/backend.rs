@@ -16,11 +16,6 @@ use super::load::TIMEOUT;
 pub(crate) trait Backend {
     type Store: SessionStore;
 
-    /// How often what any server can have happens to it, unless `SESSION_FAULT_ROUNDS` says it.
-    fn rounds(&self) -> u64 {
-        2
-    }
-
     /// Where it listens.
     fn port(&self) -> u16;
 

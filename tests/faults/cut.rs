@@ -6,7 +6,7 @@ use actix_typed_session_tests::support::proxy::{Mode, Proxy};
 
 use super::{
     backend::Backend,
-    load::{Load, under_load_for},
+    load::{Load, under_load},
 };
 
 /// Half of the request arrives.
@@ -26,7 +26,7 @@ pub(crate) async fn in_an_answer(server: impl Backend) {
 
 async fn cut(server: impl Backend, mode: Mode, fault: &str) {
     let proxy = Proxy::start(server.port()).await;
-    under_load_for(server.rounds(), fault, server.store(proxy.port()), async |load, _| {
+    under_load(fault, server.store(proxy.port()), async |load, _| {
         // now and then, so that what is tried again gets through, and then every time
         proxy.set_every(5, mode);
         hit(load, &proxy, 60).await;
@@ -45,8 +45,8 @@ async fn cut(server: impl Backend, mode: Mode, fault: &str) {
 /// A part of the requests arrives only after they were given up.
 pub(crate) async fn delayed(server: impl Backend) {
     let proxy = Proxy::start(server.port()).await;
-    let (store, rounds) = (server.store(proxy.port()), server.rounds());
-    under_load_for(rounds, "requests delayed past the time-out", store, async |load, _| {
+    let store = server.store(proxy.port());
+    under_load("requests delayed past the time-out", store, async |load, _| {
         proxy.set_every(40, Mode::Delay);
         hit(load, &proxy, 4).await;
         // whoever was made to wait has tried again, and gone on

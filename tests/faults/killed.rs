@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::{backend::Backend, load::under_load_for};
+use super::{backend::Backend, load::under_load};
 
 pub(crate) async fn killed(mut server: impl Backend) {
-    let (store, rounds) = (server.store(server.port()), server.rounds());
-    under_load_for(rounds, "killed and restarted", store, async |load, round| {
+    let store = server.store(server.port());
+    under_load("killed and restarted", store, async |load, round| {
         server.stop();
         // every other time it is back before everybody has seen it gone
         if round.is_multiple_of(2) {

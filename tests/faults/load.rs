@@ -42,18 +42,8 @@ fn rounds(usual: u64) -> u64 {
 ///
 /// `strike` gets the number of the round. When it returns, all has to be mended.
 pub(crate) async fn under_load(fault: &str, store: impl SessionStore, strike: impl AsyncFnMut(&Load, u64)) {
-    under_load_for(2, fault, store, strike).await;
-}
-
-/// The same for another usual number of rounds.
-pub(crate) async fn under_load_for(
-    usual_rounds: u64,
-    fault: &str,
-    store: impl SessionStore,
-    strike: impl AsyncFnMut(&Load, u64),
-) {
     let is_s3 = store.name() == "opendal";
-    let (summary, mut findings) = measured(fault, store, usual_rounds, strike).await;
+    let (summary, mut findings) = measured(fault, store, 2, strike).await;
     if is_s3 {
         // versitygw deletes an object while it replaces it on a condition, each as if the other were not there
         findings.revived = 0;
@@ -103,7 +93,6 @@ pub(crate) fn assert_kept(findings: &Findings) {
     let of_another = |wrong: &&String| wrong.contains("sees what is of");
     assert_eq!((findings.twice, findings.late), (0, 0), "{:?}", findings.wrong);
     assert_eq!(findings.wrong.iter().find(of_another), None);
-    println!("what it lost: {findings:?}");
 }
 
 /// What the visitors were answered so far.

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::{backend::Backend, load::under_load_for};
+use super::{backend::Backend, load::under_load};
 
 pub(crate) async fn paused(server: impl Backend) {
     let store = server.store(server.port());
-    under_load_for(server.rounds(), "paused past the time-out", store, async |load, round| {
+    under_load("paused past the time-out", store, async |load, round| {
         server.pause();
         if round.is_multiple_of(2) {
             load.all_refused(Instant::now()).await;

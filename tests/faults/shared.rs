@@ -118,11 +118,6 @@ macro_rules! backend {
         impl Backend for $backend {
             type Store = $store;
 
-            /// It takes long.
-            fn rounds(&self) -> u64 {
-                1
-            }
-
             fn port(&self) -> u16 {
                 self.lease.server().port()
             }

@@ -21,6 +21,15 @@ const USER: &str = "mysql";
 /// The system has requests of its own kind for so many servers, and no more.
 const NO_AIO: &str = "--innodb-use-native-aio=0";
 
+/// Once a primary is told to wait for its standby, it waits for as long as it takes, before anybody sees the write.
+const REPLICATED: &[&str] = &[
+    "--log-bin=binlog",
+    "--log-slave-updates=ON",
+    "--rpl-semi-sync-slave-enabled=ON",
+    "--rpl-semi-sync-master-wait-point=AFTER_SYNC",
+    "--rpl-semi-sync-master-timeout=3600000",
+];
+
 /// A server on a free port with its files in a folder of its own; killed when dropped. Its user is `app`, who needs no
 /// password, and the database is called `app`, too.
 pub struct MariaDbServer {
@@ -56,13 +65,27 @@ impl MariaDbServer {
         Self::start_with(&[], true)
     }
 
+    /// A primary, or what becomes a standby: a server that does not wait for its disk, either.
+    pub fn start_replicated() -> Self {
+        Self::start_with(REPLICATED, false)
+    }
+
+    /// A standby with all that this server, which is replicated, has, and which follows it.
+    pub async fn standby(&self) -> Self {
+        let standby = Self::start_replicated();
+        let from = format!("MASTER_HOST = '127.0.0.1', MASTER_PORT = {}, MASTER_USER = 'app'", self.port);
+        execute(&standby, &format!("CHANGE MASTER TO {from}, MASTER_USE_GTID = slave_pos; START SLAVE")).await;
+        standby
+    }
+
     fn start_with(settings: &[&str], durable: bool) -> Self {
         let settings = settings.iter().map(ToString::to_string).collect();
         let mut server = Self { folder: TempDir::new().unwrap(), port: free_port(), durable, settings, process: None };
         let folder = server.folder.path();
         // on a machine with no time for it, its own server may give up
         assert!((0..3).any(|_| install(folder)), "mariadb-install-db fails: {}", said(folder));
-        let first = "CREATE DATABASE IF NOT EXISTS app;\n\
+        // each server does this for itself, and a standby does not do it again
+        let first = "SET sql_log_bin = OFF;\nCREATE DATABASE IF NOT EXISTS app;\n\
                      CREATE USER IF NOT EXISTS app@'127.0.0.1';\nGRANT ALL ON *.* TO app@'127.0.0.1' WITH GRANT OPTION;\n";
         fs::write(folder.join("first.sql"), first).unwrap();
         while !server.try_start() {
@@ -136,7 +159,9 @@ impl MariaDbServer {
             "--performance-schema=OFF",
             NO_AIO,
         ]);
-        command.arg(format!("--port={}", self.port)).args(["--pid-file=pid", "--init-file"]);
+        command
+            .args([format!("--port={}", self.port), format!("--server-id={}", self.port)])
+            .args(["--pid-file=pid", "--init-file"]);
         command.arg(folder.join("first.sql")).arg(format!("--datadir={}", folder.join("data").display()));
         command.arg(format!("--socket={}", folder.join("sock").display()));
         let flush = if self.durable { 1 } else { 2 };
