@@ -164,6 +164,8 @@ impl MariaDbServer {
             .args(["--pid-file=pid", "--init-file"]);
         command.arg(folder.join("first.sql")).arg(format!("--datadir={}", folder.join("data").display()));
         command.arg(format!("--socket={}", folder.join("sock").display()));
+        // one that starts deletes what others have where they would share it
+        command.arg(format!("--tmpdir={}", folder.display()));
         let flush = if self.durable { 1 } else { 2 };
         command.arg(format!("--innodb-flush-log-at-trx-commit={flush}")).args(&self.settings);
         let log = self.log();
