@@ -17,6 +17,7 @@ macro_rules! trials {
     };
 }
 
+mod calls;
 mod dynamodb;
 mod elasticsearch;
 mod gcloud;

@@ -2,12 +2,11 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use actix_typed_session::store::{Record, SessionStore, StoreError, StoreErrorKind, Version};
+use actix_typed_session::store::{Record, SessionStore, StoreErrorKind, Version};
 use actix_typed_session_tests::support::{
     proxy::{Mode, Proxy},
     search::Search,
 };
-use futures_util::FutureExt;
 use libtest_mimic::Trial;
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
     puppet::{Puppet, error, index},
     record, store,
 };
+use crate::calls::{UNAVAILABLE, assert_left_calls_harm_no_other, errors};
 
 pub(crate) fn trials(trials: &mut Vec<Trial>) {
     on_one!(trials: a_write_whose_answer_is_lost_is_of_unknown_outcome_and_is_not_repeated,
@@ -24,17 +24,6 @@ pub(crate) fn trials(trials: &mut Vec<Trial>) {
         what_a_server_says_it_did_not_do_is_unavailable_and_all_else_is_of_unknown_outcome,
         an_answer_that_makes_no_sense_is_an_error, a_record_that_a_server_finds_too_large_is_too_large);
 }
-
-/// The errors of one call of each kind, reads first.
-async fn errors(store: &dyn SessionStore) -> ([StoreErrorKind; 2], [StoreErrorKind; 2]) {
-    let kind = |error: StoreError| error.kind();
-    let reads = [kind(store.load("k").await.unwrap_err()), kind(store.ping().await.unwrap_err())];
-    let writes = [kind(store.create("k", &record("")).await.unwrap_err()), kind(store.delete("k").await.unwrap_err())];
-    (reads, writes)
-}
-
-const UNAVAILABLE: ([StoreErrorKind; 2], [StoreErrorKind; 2]) =
-    ([StoreErrorKind::Unavailable; 2], [StoreErrorKind::Unavailable; 2]);
 
 async fn a_write_whose_answer_is_lost_is_of_unknown_outcome_and_is_not_repeated(server: Server) {
     let (direct, index) = fresh(&server).await;
@@ -66,24 +55,7 @@ async fn a_connection_that_was_closed_while_idle_is_no_matter_to_a_read(server: 
 
 async fn a_dropped_call_never_makes_a_later_one_wrong(server: Server) {
     let (store, _) = fresh(&server).await;
-    for index in 0..10 {
-        let bytes = index.to_string().repeat(2000);
-        let _ = store.create(&format!("k{index}"), &Record::new(bytes, MINUTE)).await.unwrap();
-    }
-    for round in 0..100 {
-        let index = round % 10;
-        let key = format!("k{}", (index + 1) % 10);
-        let mut call = Box::pin(store.load(&key));
-        for _ in 0..round % 5 {
-            if (&mut call).now_or_never().is_some() {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        drop(call);
-        let loaded = store.load(&format!("k{index}")).await.unwrap().unwrap();
-        assert_eq!(loaded.bytes, index.to_string().repeat(2000));
-    }
+    assert_left_calls_harm_no_other(&store, 10, 100).await;
 }
 
 async fn while_no_node_can_be_reached_every_call_is_unavailable_at_once() {

@@ -2,7 +2,7 @@
 
 use std::{io::Write, net::TcpListener, time::Duration};
 
-use actix_typed_session::store::{Record, SessionStore, StoreError, StoreErrorKind, Updated, Version};
+use actix_typed_session::store::{SessionStore, StoreErrorKind, Updated};
 use actix_typed_session_tests::support::proxy::{Mode, Proxy};
 use futures_util::{FutureExt, future::Either};
 use tokio::{
@@ -10,7 +10,8 @@ use tokio::{
     net::{TcpStream, tcp::OwnedWriteHalf},
 };
 
-use super::{MINUTE, MemcachedServer, assert_works, idle, record, store};
+use super::{MemcachedServer, assert_works, idle, record, store};
+use crate::calls::{Call, UNAVAILABLE, assert_left_calls_harm_no_other, errors};
 
 trials![
     a_server_that_was_down_at_the_start_is_used_once_it_is_up,
@@ -32,22 +33,6 @@ trials![
 ];
 
 const SHORT: Duration = Duration::from_secs(1);
-
-/// The errors of one call of each kind, reads first.
-async fn errors(store: &dyn SessionStore) -> ([StoreErrorKind; 2], [StoreErrorKind; 4]) {
-    let kind = |error: StoreError| error.kind();
-    let reads = [kind(store.load("k").await.unwrap_err()), kind(store.ping().await.unwrap_err())];
-    let writes = [
-        kind(store.create("k", &record("")).await.unwrap_err()),
-        kind(store.update("k", &record(""), &Version::random()).await.unwrap_err()),
-        kind(store.touch("k", MINUTE).await.unwrap_err()),
-        kind(store.delete("k").await.unwrap_err()),
-    ];
-    (reads, writes)
-}
-
-const UNAVAILABLE: ([StoreErrorKind; 2], [StoreErrorKind; 4]) =
-    ([StoreErrorKind::Unavailable; 2], [StoreErrorKind::Unavailable; 4]);
 
 async fn a_server_that_was_down_at_the_start_is_used_once_it_is_up() {
     let mut server = MemcachedServer::start();
@@ -125,22 +110,16 @@ async fn a_server_without_compare_and_swap_is_unavailable() {
 
 async fn a_server_that_stops_answering_leaves_the_outcome_of_writes_unknown() {
     let server = MemcachedServer::start();
-    for call in 0..6 {
+    for call in Call::ALL {
         let store = store(server.address()).timeout(SHORT);
         let first = record("first");
         store.delete("k").await.unwrap();
         let _ = store.create("k", &first).await.unwrap();
         server.pause();
-        let error = match call {
-            0 => store.load("k").await.unwrap_err(),
-            1 => store.ping().await.unwrap_err(),
-            // it reads first, and nothing was written
-            2 => store.touch("k", MINUTE).await.unwrap_err(),
-            3 => store.create("other", &first).await.unwrap_err(),
-            4 => store.update("k", &first, &first.version).await.unwrap_err(),
-            _ => store.delete("k").await.unwrap_err(),
-        };
-        let expected = if call < 3 { StoreErrorKind::Unavailable } else { StoreErrorKind::OutcomeUnknown };
+        let error = call.error(&store, &first).await;
+        // a touch reads first, and nothing was written
+        let is_read = call.is_read() || call == Call::Touch;
+        let expected = if is_read { StoreErrorKind::Unavailable } else { StoreErrorKind::OutcomeUnknown };
         assert_eq!(error.kind(), expected, "{error}");
         server.resume();
         assert_works(&store).await;
@@ -197,18 +176,13 @@ async fn an_answer_that_makes_no_sense_is_an_error() {
     let server = MemcachedServer::start();
     let proxy = Proxy::start(server.port()).await;
     let store = store(format!("127.0.0.1:{}", proxy.port()));
-    for call in 0..5 {
+    for call in Call::ALL.into_iter().filter(|call| *call != Call::Update) {
         proxy.set(Mode::Forward);
         store.ping().await.unwrap();
         proxy.set(Mode::Garble);
-        let error = match call {
-            0 => store.load("k").await.unwrap_err(),
-            1 => store.ping().await.unwrap_err(),
-            2 => store.touch("k", MINUTE).await.unwrap_err(),
-            3 => store.create("k", &record("")).await.unwrap_err(),
-            _ => store.delete("k").await.unwrap_err(),
-        };
-        let expected = if call < 3 { StoreErrorKind::Protocol } else { StoreErrorKind::OutcomeUnknown };
+        let error = call.error(&store, &record("")).await;
+        let is_read = call.is_read() || call == Call::Touch;
+        let expected = if is_read { StoreErrorKind::Protocol } else { StoreErrorKind::OutcomeUnknown };
         assert_eq!(error.kind(), expected, "{error}");
     }
 }
@@ -307,25 +281,7 @@ async fn an_error_of_a_proxy_leaves_the_outcome_of_a_write_unknown() {
 async fn a_dropped_call_never_makes_a_later_one_wrong() {
     let server = MemcachedServer::start();
     let store = store(server.address());
-    for index in 0..50 {
-        let bytes = index.to_string().repeat(2000);
-        let _ = store.create(&format!("k{index}"), &Record::new(bytes, MINUTE)).await.unwrap();
-    }
-    for round in 0..400 {
-        let index = round % 50;
-        // dropped after none, one, two or three polls: before it was sent, under way, or answered and not yet taken
-        let key = format!("k{}", (index + 1) % 50);
-        let mut call = Box::pin(store.load(&key));
-        for _ in 0..round % 4 {
-            if (&mut call).now_or_never().is_some() {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        drop(call);
-        let loaded = store.load(&format!("k{index}")).await.unwrap().unwrap();
-        assert_eq!(loaded.bytes, index.to_string().repeat(2000));
-    }
+    assert_left_calls_harm_no_other(&store, 50, 400).await;
 }
 
 async fn a_call_dropped_while_it_connects_holds_up_no_other() {

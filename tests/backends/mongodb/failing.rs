@@ -2,12 +2,11 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use actix_typed_session::store::{MongodbStore, Record, SessionStore, StoreError, StoreErrorKind, Updated, Version};
+use actix_typed_session::store::{MongodbStore, SessionStore, StoreErrorKind, Updated};
 use actix_typed_session_tests::support::{
     ferretdb::FerretDb,
     proxy::{Mode, Proxy},
 };
-use futures_util::FutureExt;
 use mongodb::bson::doc;
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
     puppet::{Kind, Puppet, cursor},
     record, shared, store,
 };
+use crate::calls::{Call, UNAVAILABLE, assert_left_calls_harm_no_other, errors};
 
 trials![
     a_server_that_was_down_at_the_start_is_used_once_it_is_up,
@@ -30,22 +30,6 @@ trials![
 ];
 
 const SHORT: Duration = Duration::from_millis(700);
-
-/// The errors of one call of each kind, reads first.
-async fn errors(store: &dyn SessionStore) -> ([StoreErrorKind; 2], [StoreErrorKind; 4]) {
-    let kind = |error: StoreError| error.kind();
-    let reads = [kind(store.load("k").await.unwrap_err()), kind(store.ping().await.unwrap_err())];
-    let writes = [
-        kind(store.create("k", &record("")).await.unwrap_err()),
-        kind(store.update("k", &record(""), &Version::random()).await.unwrap_err()),
-        kind(store.touch("k", MINUTE).await.unwrap_err()),
-        kind(store.delete("k").await.unwrap_err()),
-    ];
-    (reads, writes)
-}
-
-const UNAVAILABLE: ([StoreErrorKind; 2], [StoreErrorKind; 4]) =
-    ([StoreErrorKind::Unavailable; 2], [StoreErrorKind::Unavailable; 4]);
 
 async fn a_server_that_was_down_at_the_start_is_used_once_it_is_up() {
     let mut server = FerretDb::start();
@@ -95,23 +79,16 @@ async fn a_server_that_accepts_and_never_answers_is_unavailable_within_the_time_
 async fn a_server_that_stops_answering_leaves_the_outcome_of_writes_unknown() {
     let server = FerretDb::start();
     let (store, _) = fresh(&server).await;
-    for call in 0..6 {
+    for call in Call::ALL {
         let first = record("first");
         store.delete("k").await.unwrap();
         let _ = store.create("k", &first).await.unwrap();
         let store = store.clone().timeout(SHORT);
         store.ping().await.unwrap();
         server.pause();
-        let error = match call {
-            0 => store.load("k").await.unwrap_err(),
-            1 => store.ping().await.unwrap_err(),
-            2 => store.create("other", &first).await.unwrap_err(),
-            3 => store.update("k", &first, &first.version).await.unwrap_err(),
-            4 => store.touch("k", MINUTE).await.unwrap_err(),
-            _ => store.delete("k").await.unwrap_err(),
-        };
-        let expected = if call < 2 { StoreErrorKind::Unavailable } else { StoreErrorKind::OutcomeUnknown };
-        assert_eq!(error.kind(), expected, "{call}: {error}");
+        let error = call.error(&store, &first).await;
+        let expected = if call.is_read() { StoreErrorKind::Unavailable } else { StoreErrorKind::OutcomeUnknown };
+        assert_eq!(error.kind(), expected, "{call:?}: {error}");
         // nothing was sent on a connection that could not be opened
         assert_eq!(store.create("other", &first).await.unwrap_err().kind(), StoreErrorKind::Unavailable);
         server.resume();
@@ -194,24 +171,7 @@ async fn an_answer_that_makes_no_sense_is_an_error() {
 async fn a_dropped_call_never_makes_a_later_one_wrong() {
     let server = shared();
     let (store, _) = fresh(&server).await;
-    for index in 0..10 {
-        let bytes = index.to_string().repeat(2000);
-        let _ = store.create(&format!("k{index}"), &Record::new(bytes, MINUTE)).await.unwrap();
-    }
-    for round in 0..100 {
-        let index = round % 10;
-        let key = format!("k{}", (index + 1) % 10);
-        let mut call = Box::pin(store.load(&key));
-        for _ in 0..round % 5 {
-            if (&mut call).now_or_never().is_some() {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        drop(call);
-        let loaded = store.load(&format!("k{index}")).await.unwrap().unwrap();
-        assert_eq!(loaded.bytes, index.to_string().repeat(2000));
-    }
+    assert_left_calls_harm_no_other(&store, 10, 100).await;
 }
 
 async fn calls_that_gave_up_waiting_for_a_connection_are_in_nobodys_way() {

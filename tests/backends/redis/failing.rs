@@ -2,12 +2,13 @@
 
 use std::{io::Write, net::TcpListener, time::Duration};
 
-use actix_typed_session::store::{Record, RedisStore, SessionStore, StoreError, StoreErrorKind, Updated, Version};
+use actix_typed_session::store::{RedisStore, SessionStore, StoreErrorKind, Updated, Version};
 use actix_typed_session_tests::support::proxy::{Mode, Proxy};
 use futures_util::{FutureExt, future::Either};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{MINUTE, RedisServer, assert_works, calls, idle, pass, raw, record, reset_calls, store};
+use super::{RedisServer, assert_works, calls, idle, pass, raw, record, reset_calls, store};
+use crate::calls::{Call, UNAVAILABLE, assert_left_calls_harm_no_other, errors};
 
 trials![
     a_server_that_was_down_at_the_start_is_used_once_it_is_up,
@@ -29,19 +30,6 @@ trials![
 ];
 
 const SHORT: Duration = Duration::from_secs(1);
-
-/// The errors of one call of each kind, reads first.
-async fn errors(store: &dyn SessionStore) -> ([StoreErrorKind; 2], [StoreErrorKind; 4]) {
-    let kind = |error: StoreError| error.kind();
-    let reads = [kind(store.load("k").await.unwrap_err()), kind(store.ping().await.unwrap_err())];
-    let writes = [
-        kind(store.create("k", &record("")).await.unwrap_err()),
-        kind(store.update("k", &record(""), &Version::random()).await.unwrap_err()),
-        kind(store.touch("k", MINUTE).await.unwrap_err()),
-        kind(store.delete("k").await.unwrap_err()),
-    ];
-    (reads, writes)
-}
 
 async fn a_server_that_was_down_at_the_start_is_used_once_it_is_up() {
     let mut server = RedisServer::start();
@@ -71,7 +59,7 @@ async fn while_the_server_is_down_every_call_is_unavailable() {
     store.ping().await.unwrap();
     server.stop();
     idle().await;
-    assert_eq!(errors(&store).await, ([StoreErrorKind::Unavailable; 2], [StoreErrorKind::Unavailable; 4]));
+    assert_eq!(errors(&store).await, UNAVAILABLE);
     let error = store.load("k").await.unwrap_err();
     assert_eq!(error.to_string(), format!("can't connect to redis at 127.0.0.1:{}", server.port()));
 }
@@ -80,7 +68,7 @@ async fn a_server_that_accepts_and_never_answers_is_unavailable_within_the_time_
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let store = store(format!("redis://{}", listener.local_addr().unwrap())).timeout(SHORT);
     // no command was sent: it does not even say that it is there
-    assert_eq!(errors(&store).await, ([StoreErrorKind::Unavailable; 2], [StoreErrorKind::Unavailable; 4]));
+    assert_eq!(errors(&store).await, UNAVAILABLE);
 }
 
 async fn a_server_that_is_no_redis_is_an_error() {
@@ -91,26 +79,19 @@ async fn a_server_that_is_no_redis_is_an_error() {
             let _ = stream.unwrap().write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         }
     });
-    assert_eq!(errors(&store).await, ([StoreErrorKind::Unavailable; 2], [StoreErrorKind::Unavailable; 4]));
+    assert_eq!(errors(&store).await, UNAVAILABLE);
 }
 
 async fn a_server_that_stops_answering_leaves_the_outcome_of_writes_unknown() {
     let server = RedisServer::start();
-    for call in 0..6 {
+    for call in Call::ALL {
         let store = store(server.url()).timeout(SHORT);
         let first = record("first");
         store.delete("k").await.unwrap();
         let _ = store.create("k", &first).await.unwrap();
         server.pause();
-        let error = match call {
-            0 => store.load("k").await.unwrap_err(),
-            1 => store.ping().await.unwrap_err(),
-            2 => store.create("other", &first).await.unwrap_err(),
-            3 => store.update("k", &first, &first.version).await.unwrap_err(),
-            4 => store.touch("k", MINUTE).await.unwrap_err(),
-            _ => store.delete("k").await.unwrap_err(),
-        };
-        let expected = if call < 2 { StoreErrorKind::Unavailable } else { StoreErrorKind::OutcomeUnknown };
+        let error = call.error(&store, &first).await;
+        let expected = if call.is_read() { StoreErrorKind::Unavailable } else { StoreErrorKind::OutcomeUnknown };
         assert_eq!(error.kind(), expected, "{error}");
         server.resume();
         assert_works(&store).await;
@@ -201,19 +182,12 @@ async fn an_answer_that_makes_no_sense_is_an_error() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.port()).await;
     let store = store(proxy.url());
-    for call in 0..6 {
+    for call in Call::ALL {
         proxy.set(Mode::Forward);
         store.ping().await.unwrap();
         proxy.set(Mode::Garble);
-        let error = match call {
-            0 => store.load("k").await.unwrap_err(),
-            1 => store.ping().await.unwrap_err(),
-            2 => store.create("k", &record("")).await.unwrap_err(),
-            3 => store.update("k", &record(""), &Version::random()).await.unwrap_err(),
-            4 => store.touch("k", MINUTE).await.unwrap_err(),
-            _ => store.delete("k").await.unwrap_err(),
-        };
-        let expected = if call < 2 { StoreErrorKind::Protocol } else { StoreErrorKind::OutcomeUnknown };
+        let error = call.error(&store, &record("")).await;
+        let expected = if call.is_read() { StoreErrorKind::Protocol } else { StoreErrorKind::OutcomeUnknown };
         assert_eq!(error.kind(), expected, "{error}");
     }
 }
@@ -257,25 +231,7 @@ async fn a_server_without_memory_is_unavailable() {
 async fn a_dropped_call_never_makes_a_later_one_wrong() {
     let server = RedisServer::start();
     let store = store(server.url());
-    for index in 0..50 {
-        let bytes = index.to_string().repeat(2000);
-        let _ = store.create(&format!("k{index}"), &Record::new(bytes, MINUTE)).await.unwrap();
-    }
-    for round in 0..400 {
-        let index = round % 50;
-        // dropped after none, one, two or three polls: before it was sent, under way, or answered and not yet taken
-        let key = format!("k{}", (index + 1) % 50);
-        let mut call = Box::pin(store.load(&key));
-        for _ in 0..round % 4 {
-            if (&mut call).now_or_never().is_some() {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        drop(call);
-        let loaded = store.load(&format!("k{index}")).await.unwrap().unwrap();
-        assert_eq!(loaded.bytes, index.to_string().repeat(2000));
-    }
+    assert_left_calls_harm_no_other(&store, 50, 400).await;
 }
 
 async fn a_call_dropped_while_it_connects_holds_up_no_other() {
@@ -304,10 +260,11 @@ async fn a_hanging_server_under_the_apps_connection_or_pool_is_an_error_within_t
     for store in stores {
         store.ping().await.unwrap();
         server.pause();
-        let (reads, writes) = errors(&store).await;
-        assert_eq!(reads, [StoreErrorKind::Unavailable; 2]);
-        // a pool finds out before it sends anything
-        assert!(writes.iter().all(|kind| matches!(kind, StoreErrorKind::OutcomeUnknown | StoreErrorKind::Unavailable)));
+        for (call, kind) in Call::ALL.into_iter().zip(errors(&store).await) {
+            // a pool finds out before it sends anything
+            let is_unknown_write = !call.is_read() && kind == StoreErrorKind::OutcomeUnknown;
+            assert!(is_unknown_write || kind == StoreErrorKind::Unavailable, "{call:?}: {kind:?}");
+        }
         server.resume();
         assert_works(&store).await;
     }

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use actix_typed_session::store::{
-    Created, Record, SessionStore, SqlStore, StoreError, StoreErrorKind, Updated, Version,
-};
+use actix_typed_session::store::{Created, SessionStore, SqlStore, StoreErrorKind, Updated, Version};
 use actix_typed_session_tests::support::proxy::{Mode, Proxy};
-use futures_util::{FutureExt, future::join_all};
+use futures_util::future::join_all;
 use sqlx::Connection;
 
 use super::{
@@ -14,6 +12,7 @@ use super::{
     database::{Database, Kind},
     fresh, record,
 };
+use crate::calls::{Call, UNAVAILABLE, assert_left_calls_harm_no_other, errors};
 
 trials![
     a_server_that_was_down_at_the_start_is_used_once_it_is_up: Postgres MariaDb,
@@ -35,19 +34,6 @@ trials![
 ];
 
 const SHORT: Duration = Duration::from_millis(700);
-
-/// The errors of one call of each kind, reads first.
-async fn errors(store: &dyn SessionStore) -> ([StoreErrorKind; 2], [StoreErrorKind; 4]) {
-    let kind = |error: StoreError| error.kind();
-    let reads = [kind(store.load("k").await.unwrap_err()), kind(store.ping().await.unwrap_err())];
-    let writes = [
-        kind(store.create("k", &record("")).await.unwrap_err()),
-        kind(store.update("k", &record(""), &Version::random()).await.unwrap_err()),
-        kind(store.touch("k", MINUTE).await.unwrap_err()),
-        kind(store.delete("k").await.unwrap_err()),
-    ];
-    (reads, writes)
-}
 
 async fn a_server_that_was_down_at_the_start_is_used_once_it_is_up(database: &Database) {
     let mut database = Database::start(database.kind());
@@ -91,8 +77,7 @@ async fn while_the_server_is_down_every_call_is_unavailable_at_once(database: &D
     // so that what takes all of its time would not end here
     let store = store.timeout(Duration::from_secs(3000));
     database.stop();
-    let unavailable = StoreErrorKind::Unavailable;
-    assert_eq!(errors(&store).await, ([unavailable; 2], [unavailable; 4]));
+    assert_eq!(errors(&store).await, UNAVAILABLE);
     let error = store.load("k").await.unwrap_err();
     let name = if database.kind() == Kind::Postgres { "postgres" } else { "mysql" };
     assert_eq!(error.to_string(), format!("can't connect to {name} at 127.0.0.1:{}", database.port()));
@@ -101,21 +86,14 @@ async fn while_the_server_is_down_every_call_is_unavailable_at_once(database: &D
 async fn a_server_that_stops_answering_leaves_the_outcome_of_writes_unknown(database: &Database) {
     let database = Database::start(database.kind());
     let (store, _) = fresh(&database).await;
-    for call in 0..6 {
+    for call in Call::ALL {
         let store = store.clone().timeout(SHORT);
         let first = record("first");
         store.delete("k").await.unwrap();
         let _ = store.create("k", &first).await.unwrap();
         database.pause();
-        let error = match call {
-            0 => store.load("k").await.unwrap_err(),
-            1 => store.ping().await.unwrap_err(),
-            2 => store.create("other", &first).await.unwrap_err(),
-            3 => store.update("k", &first, &first.version).await.unwrap_err(),
-            4 => store.touch("k", MINUTE).await.unwrap_err(),
-            _ => store.delete("k").await.unwrap_err(),
-        };
-        let expected = if call < 2 { StoreErrorKind::Unavailable } else { StoreErrorKind::OutcomeUnknown };
+        let error = call.error(&store, &first).await;
+        let expected = if call.is_read() { StoreErrorKind::Unavailable } else { StoreErrorKind::OutcomeUnknown };
         assert_eq!(error.kind(), expected, "{error}");
         // nothing was sent on a connection that could not be opened
         assert_eq!(store.create("other", &first).await.unwrap_err().kind(), StoreErrorKind::Unavailable);
@@ -190,26 +168,20 @@ async fn an_answer_that_makes_no_sense_is_an_error(database: &Database) {
     let proxy = Proxy::start(database.port()).await;
     let at = |port| SqlStore::new(&database.url_at(port)).unwrap().table(&table).unwrap().connections(1);
     let store = at(proxy.port()).timeout(SHORT);
-    for call in 0..6 {
+    for call in Call::ALL {
         proxy.set(Mode::Forward);
         let store = store.clone().timeout(SHORT);
         store.ping().await.unwrap();
         let _ = store.load("k").await.unwrap();
         proxy.set(Mode::Garble);
-        let error = match call {
-            0 => store.load("k").await.unwrap_err(),
-            1 => store.ping().await.unwrap_err(),
-            2 => store.create("k", &record("")).await.unwrap_err(),
-            3 => store.update("k", &record(""), &Version::random()).await.unwrap_err(),
-            4 => store.touch("k", MINUTE).await.unwrap_err(),
-            _ => store.delete("k").await.unwrap_err(),
-        };
+        let error = call.error(&store, &record("")).await;
         // or it waits for the rest of what it takes for the beginning of an answer
-        let expected: &[_] = match call {
-            0 | 1 => &[StoreErrorKind::Protocol, StoreErrorKind::Unavailable],
-            _ => &[StoreErrorKind::OutcomeUnknown],
+        let expected: &[_] = if call.is_read() {
+            &[StoreErrorKind::Protocol, StoreErrorKind::Unavailable]
+        } else {
+            &[StoreErrorKind::OutcomeUnknown]
         };
-        assert!(expected.contains(&error.kind()), "{call}: {error}");
+        assert!(expected.contains(&error.kind()), "{call:?}: {error}");
         assert!(!format!("{error:?}").contains("HTTP"), "{error:?}");
     }
     proxy.set(Mode::Forward);
@@ -375,7 +347,7 @@ async fn what_met_in_a_deadlock_is_done(database: &Database) {
 
 async fn a_dropped_call_never_makes_a_later_one_wrong(database: &Database) {
     let (store, _) = fresh(database).await;
-    drop_calls(&store).await;
+    assert_left_calls_harm_no_other(&store, 20, 200).await;
 }
 
 async fn a_dropped_call_of_the_apps_pool_never_makes_a_later_one_wrong(database: &Database) {
@@ -386,35 +358,8 @@ async fn a_dropped_call_of_the_apps_pool_never_makes_a_later_one_wrong(database:
         Kind::MariaDb => SqlStore::from_pool(sqlx::MySqlPool::connect(&url).await.unwrap()),
         Kind::Sqlite => SqlStore::from_pool(sqlx::SqlitePool::connect(&url).await.unwrap()),
     };
-    drop_calls(&store.table(&table).unwrap().timeout(Duration::from_secs(20))).await;
-}
-
-async fn drop_calls(store: &SqlStore) {
-    for index in 0..20 {
-        let bytes = index.to_string().repeat(2000);
-        let _ = store.create(&format!("k{index}"), &Record::new(bytes, MINUTE)).await.unwrap();
-    }
-    for round in 0..200 {
-        let index = round % 20;
-        let (key, own) = (format!("k{}", (index + 1) % 20), format!("own{round}"));
-        let next = record("next");
-        let mut read = Box::pin(store.load(&key));
-        let mut write = Box::pin(store.create(&own, &next));
-        // dropped after some polls: before it was sent, under way, or answered and not yet taken
-        for _ in 0..round % 5 {
-            let ended = ((&mut read).now_or_never(), (&mut write).now_or_never());
-            if ended.0.is_some() || ended.1.is_some() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_micros(100)).await;
-        }
-        drop((read, write));
-        let loaded = store.load(&format!("k{index}")).await.unwrap().unwrap();
-        assert_eq!(loaded.bytes, index.to_string().repeat(2000));
-        if let Some(found) = store.load(&own).await.unwrap() {
-            assert_eq!((found.version, found.bytes), (next.version, next.bytes));
-        }
-    }
+    let store = store.table(&table).unwrap().timeout(Duration::from_secs(20));
+    assert_left_calls_harm_no_other(&store, 20, 200).await;
 }
 
 async fn a_file_that_somebody_writes_to_for_long_is_unavailable_within_the_time_out(_: &Database) {
