@@ -12,16 +12,15 @@
 //!
 //! The store and every setting come from the environment when `SESSION_TYPE` is set.
 
-use std::error::Error;
+use std::{error::Error, mem};
 
 use actix_typed_session::{Session, SessionError, SessionHandle};
 use actix_web::{
-    App, HttpResponse, HttpServer, Responder, get,
-    http::header,
-    post,
-    web::{Form, Html, ServiceConfig},
+    App, HttpResponse, HttpServer, Responder, get, post,
+    web::{Form, ServiceConfig},
 };
 use serde::Deserialize;
+use start::{Page, escape, to};
 
 /// Who is signed in. The required field makes `Session<User>` a guard: without it, the answer is 401.
 #[derive(Session)]
@@ -44,14 +43,18 @@ struct Login {
 }
 
 #[get("/")]
-async fn home(user: Option<Session<User>>, mut flash: Session<Flash>) -> impl Responder {
-    let shown: String =
-        std::mem::take(&mut flash.messages).iter().map(|text| format!("<p>{}</p>", escape(text))).collect();
-    let form = match user {
-        Some(user) => format!("<p>Signed in as {}.</p><form method=post action=/logout><button>Sign out</button></form>", escape(&user.name)),
-        None => "<form method=post action=/login><label>Name <input name=name required></label> <button>Sign in</button></form>".to_owned(),
-    };
-    Html::new(format!("<!doctype html><html lang=en><meta charset=utf-8><title>login</title>{shown}{form}"))
+async fn home(user: Option<Session<User>>, mut flash: Session<Flash>) -> HttpResponse {
+    let page = Page::new("Login", "Welcome").messages(&mem::take(&mut flash.messages));
+    page.show(&match user {
+        Some(user) => format!(
+            r#"<p>Signed in as {}.</p><form method="post" action="/logout"><button>Sign out</button></form>"#,
+            escape(&user.name)
+        ),
+        None => r#"<div class="fields"><form method="post" action="/login"><div><label for="name">Name</label>
+            <input id="name" name="name" autocomplete="username" required></div>
+            <div><button class="first">Sign in</button></div></form></div>"#
+            .to_owned(),
+    })
 }
 
 /// A real application checks a password here.
@@ -67,7 +70,7 @@ async fn login(
     }
     flash.messages.push(format!("Welcome, {name}!"));
     session.insert(User { name })?; // with a new token, so that one that was planted before is worth nothing
-    Ok(to_home())
+    Ok(to("/"))
 }
 
 #[get("/me")]
@@ -78,20 +81,12 @@ async fn me(user: Session<User>) -> impl Responder {
 #[post("/logout")]
 async fn logout(session: SessionHandle) -> impl Responder {
     session.destroy();
-    to_home()
-}
-
-fn to_home() -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((header::LOCATION, "/")).finish()
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    to("/")
 }
 
 /// For `main` and for the tests.
 fn routes(app: &mut ServiceConfig) {
-    app.service(home).service(login).service(me).service(logout);
+    app.service(start::style()).service(home).service(login).service(me).service(logout);
 }
 
 #[actix_web::main]
@@ -132,7 +127,7 @@ mod tests {
         assert_eq!(browser.expect_stored::<User>(&sessions).await.name, "<ada>");
         assert_eq!(browser.expect_stored::<Flash>(&sessions).await.messages, ["Welcome, <ada>!"]);
         assert!(browser.follow(response).await.body.contains("Welcome, &lt;ada&gt;!"));
-        assert!(!browser.get("/").await.body.contains("Welcome"));
+        assert!(!browser.get("/").await.body.contains("Welcome, "));
     }
 
     #[actix_web::test]

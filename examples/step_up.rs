@@ -10,27 +10,19 @@ use std::error::Error;
 
 use actix_typed_session::{Fresh, Session, SessionError, SessionHandle};
 use actix_web::{
-    App, HttpResponse, HttpServer,
-    body::MessageBody,
-    dev::{Payload, ServiceRequest, ServiceResponse},
-    get,
-    http::header,
-    middleware::{Next, from_fn},
+    App, HttpResponse, HttpServer, get,
+    middleware::from_fn,
     post,
-    web::{self, Bytes, Form, Html, Query, ServiceConfig},
+    web::{self, Form, ServiceConfig},
 };
 use serde::Deserialize;
+use start::{Page, csrf, to};
 
 #[derive(Session)]
 struct User {
     #[session(owner)]
     name: String,
     email: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    csrf_token: String,
 }
 
 #[derive(Deserialize)]
@@ -49,41 +41,17 @@ struct Email {
     email: String,
 }
 
-/// Whatever may change something has to bring a token of the session, in the form or in `X-CSRF-Token`.
-async fn check_csrf(
-    session: SessionHandle,
-    mut request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    if !request.method().is_safe() {
-        let token = match request.headers().get("X-CSRF-Token") {
-            Some(header) => header.to_str().unwrap_or_default().to_owned(),
-            None => {
-                let body = request.extract::<Bytes>().await?;
-                request.set_payload(Payload::from(body.clone()));
-                let form = Query::<Token>::from_query(str::from_utf8(&body).unwrap_or_default());
-                form.map(|form| form.into_inner().csrf_token).unwrap_or_default()
-            }
-        };
-        session.verify_csrf(&token).await?;
-    }
-    next.call(request).await
-}
-
 #[get("/")]
-async fn home(user: Option<Session<User>>, session: SessionHandle) -> Result<Html, SessionError> {
-    let (greeting, action, fields) = match &user {
+async fn home(user: Option<Session<User>>, session: SessionHandle) -> Result<HttpResponse, SessionError> {
+    let token = session.csrf_token().await?;
+    let (title, form) = match &user {
         Some(user) => {
             let email = user.email.as_deref().unwrap_or("no address");
-            (format!("{}, {}", escape(&user.name), escape(email)), "/email", r#"<input name=email placeholder=Email>"#)
+            (format!("{}, {email}", user.name), csrf::form("/email", &token, EMAIL))
         }
-        None => (
-            "Hello".to_owned(),
-            "/login",
-            "<input name=name placeholder=Name> <input name=password type=password placeholder=Password>",
-        ),
+        None => ("Hello".to_owned(), csrf::form("/login", &token, &format!("{NAME}{PASSWORD}"))),
     };
-    page(&session, &greeting, action, fields).await
+    Ok(page(&title, &form))
 }
 
 #[post("/login")]
@@ -112,9 +80,9 @@ async fn change_email(
 }
 
 #[get("/confirm")]
-async fn confirm_form(user: Session<User>, session: SessionHandle) -> Result<Html, SessionError> {
-    let greeting = format!("{}, is it you?", escape(&user.name));
-    page(&session, &greeting, "/confirm", "<input name=password type=password placeholder=Password>").await
+async fn confirm_form(user: Session<User>, session: SessionHandle) -> Result<HttpResponse, SessionError> {
+    let token = session.csrf_token().await?;
+    Ok(page(&format!("{}, is it you?", user.name), &csrf::form("/confirm", &token, PASSWORD)))
 }
 
 #[post("/confirm")]
@@ -126,12 +94,17 @@ async fn confirm(user: Session<User>, form: Form<Password>, session: SessionHand
     to("/")
 }
 
-async fn page(session: &SessionHandle, greeting: &str, action: &str, fields: &str) -> Result<Html, SessionError> {
-    let token = session.csrf_token().await?;
-    Ok(Html::new(format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>step_up</title><p>{greeting}</p>\
-         <form method=post action={action}><input type=hidden name=csrf_token value={token}>{fields} <button>Go</button></form>"
-    )))
+const NAME: &str = r#"<div><label for="name">Name</label>
+    <input id="name" name="name" autocomplete="username" required></div>"#;
+const PASSWORD: &str = r#"<div><label for="password">Password</label>
+    <input id="password" name="password" type="password" autocomplete="current-password" required></div>
+    <div><button class="first">Go on</button></div>"#;
+const EMAIL: &str = r#"<div><label for="email">New email</label>
+    <input id="email" name="email" type="email" autocomplete="email" required></div>
+    <div><button class="first">Change it</button></div>"#;
+
+fn page(title: &str, form: &str) -> HttpResponse {
+    Page::new("Step up", title).show(&format!(r#"<div class="fields">{form}</div>"#))
 }
 
 /// A real application has a hash for each user.
@@ -139,18 +112,11 @@ fn is_password_of(name: &str, password: &str) -> bool {
     !name.is_empty() && password == "secret"
 }
 
-fn to(path: &'static str) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish()
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 /// For `main` and for the tests. The sessions are wrapped around it, for the check needs them.
 fn routes(app: &mut ServiceConfig) {
-    let site = web::scope("").wrap(from_fn(check_csrf));
-    app.service(site.service(home).service(login).service(change_email).service(confirm_form).service(confirm));
+    let site = web::scope("").wrap(from_fn(csrf::check));
+    app.service(start::style())
+        .service(site.service(home).service(login).service(change_email).service(confirm_form).service(confirm));
 }
 
 #[actix_web::main]
@@ -184,9 +150,7 @@ mod tests {
 
     /// The token in the form of a page.
     async fn token(browser: &Browser, path: &str) -> String {
-        let page = browser.get(path).await.body;
-        let (_, rest) = page.split_once("name=csrf_token value=").unwrap();
-        rest.split('>').next().unwrap().to_owned()
+        csrf::token_in(&browser.get(path).await.body).unwrap().to_owned()
     }
 
     #[actix_web::test]
