@@ -60,7 +60,7 @@ mod seldom;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "orm"))]
 #[cfg_attr(
     not(any(feature = "postgres", feature = "mysql", feature = "sqlite")),
-    allow(dead_code, unreachable_code, unused, reason = "without a database there is nothing to do")
+    allow(unreachable_code, unused, reason = "without a database there is nothing to do")
 )]
 #[cfg_attr(
     not(all(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "orm")),
