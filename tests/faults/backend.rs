@@ -215,7 +215,7 @@ pub(crate) trait Patient: SessionStore {
 }
 
 macro_rules! migrated {
-    ($server:ty, $store:ty) => {
+    ($server:ty, $store:ty, $timeout:expr) => {
         impl Backend for Migrated<$server> {
             type Store = $store;
 
@@ -224,7 +224,7 @@ macro_rules! migrated {
             }
 
             fn store(&self, port: u16) -> $store {
-                <$store>::new(&self.0.url_at(port)).unwrap().timeout(TIMEOUT)
+                <$store>::new(&self.0.url_at(port)).unwrap().timeout($timeout)
             }
 
             fn stop(&mut self) {
@@ -245,9 +245,10 @@ macro_rules! migrated {
         }
     };
 }
-migrated!(PostgresServer, SqlStore);
-migrated!(MariaDbServer, SqlStore);
-migrated!(FerretDb, MongodbStore);
+migrated!(PostgresServer, SqlStore, TIMEOUT);
+migrated!(MariaDbServer, SqlStore, TIMEOUT);
+// the writes of all visitors go to it one at a time, each of a tenth of a second where the machine is busy
+migrated!(FerretDb, MongodbStore, std::time::Duration::from_secs(2));
 
 impl Patient for SqlStore {
     fn patient(self) -> Self {

@@ -28,7 +28,7 @@ mod visitor;
 /// `SESSION_STORE_TIMEOUT`, which the store gets too, unless it has a longer one.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
 /// Where this does not suffice, something hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 const VISITORS: usize = 8;
 
 /// How often a fault happens: `SESSION_FAULT_ROUNDS`, or so often.
