@@ -8,7 +8,7 @@ use std::env;
 use actix_typed_session::testing::conformance::Subject;
 use futures_util::{FutureExt, future::BoxFuture};
 
-use self::servers::When;
+use self::servers::{When, Worker};
 
 mod adding;
 mod ending;
@@ -25,6 +25,7 @@ mod watched;
 /// The store over which requests race, and how often they do.
 pub(crate) struct Race {
     subject: Subject,
+    workers: Vec<Worker>,
     rounds: usize,
 }
 
@@ -76,11 +77,12 @@ pub(crate) fn factor() -> usize {
 
 impl Race {
     pub(crate) fn new(subject: Subject, rounds: usize) -> Self {
-        Self { subject, rounds: rounds * factor() }
+        let workers = (0..4).map(|_| Worker::start()).collect();
+        Self { subject, workers, rounds: rounds * factor() }
     }
 
     /// The rounds of a race whose rounds cost so many times as much as usual, each in one of these ways.
-    fn rounds(&self, cost: usize, ways: &'static [When]) -> impl Iterator<Item = When> {
+    fn rounds(&self, cost: usize, ways: &'static [When]) -> impl Iterator<Item = When> + Clone {
         ways.iter().copied().cycle().take((self.rounds / cost).max(ways.len()))
     }
 }

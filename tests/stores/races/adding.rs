@@ -33,7 +33,7 @@ fn routes(app: &mut ServiceConfig) {
 /// L2, L7: the sum is that of the requests that were answered with success, which, given the time, are all.
 pub(super) async fn race_sixty_four_writers_of_a_sum_are_all_counted(race: &Race) {
     let servers = Servers::of(race, routes);
-    for when in race.rounds(8, AT_ONCE) {
+    for when in servers.until_met(race.rounds(8, AT_ONCE)) {
         let token = servers.begin("/add/1000").await;
         let answers = servers.race(when, (1..=64).map(|n| Ask::new(format!("/add/{n}"), &token))).await;
         let failed: Vec<_> = answers.iter().filter(|answer| !answer.is_ok() || answer.cookie.is_some()).collect();
@@ -41,13 +41,12 @@ pub(super) async fn race_sixty_four_writers_of_a_sum_are_all_counted(race: &Race
         assert_eq!(servers.get("/sum", &token).await.body, (1000 + 64 * 65 / 2).to_string(), "{when:?}");
         assert_eq!(servers.left().await.len(), 1, "{when:?}");
     }
-    servers.have_met();
 }
 
 /// L2, L7: who runs out of time is told so.
 pub(super) async fn race_writers_that_run_out_of_time_are_told(race: &Race) {
     let hasty = [8, 40].map(|time| SessionConfig::new().store_timeout(Duration::from_millis(time)));
-    who_is_not_done_is_told(race, &Servers::with(&race.subject, hasty, routes)).await;
+    who_is_not_done_is_told(race, &Servers::with(race, hasty, routes)).await;
 }
 
 /// L2, L9: where the answer to a write is lost, it is either found done or told, and never done again.
@@ -55,7 +54,7 @@ pub(super) async fn race_writes_whose_answers_are_lost_are_done_once_or_told(rac
     let losing = Servers::of(race, routes);
     losing.notes.loses.store(true, Ordering::Relaxed);
     who_is_not_done_is_told(race, &losing).await;
-    losing.have_met();
+    assert!(losing.has_met(), "no write met another");
 }
 
 /// Races at `servers` that can't do all: what was answered with success is in the sum, and once.

@@ -123,7 +123,7 @@ pub(super) async fn race_a_sign_in_that_meets_the_end_is_told(race: &Race) {
 pub(super) async fn race_a_refresh_revives_nothing(race: &Race) {
     // what the first server wrote is due for a refresh at the second one at once, and no clock decides
     let config = |hours: u64| patient().idle_timeout(Duration::from_secs(hours * 60 * 60));
-    let servers = Servers::with(&race.subject, [config(1), config(2)], routes);
+    let servers = Servers::with(race, [config(1), config(2)], routes);
     for when in race.rounds(1, ALL_WAYS) {
         servers.notes.take_created();
         let token = servers.get_at(0, "/item/100", "").await.token();

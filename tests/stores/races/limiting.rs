@@ -9,7 +9,7 @@ use super::{
 };
 
 fn limited(race: &Race, config: impl Fn(SessionConfig) -> SessionConfig) -> Servers {
-    Servers::with(&race.subject, [config(patient()), config(patient())], routes)
+    Servers::with(race, [config(patient()), config(patient())], routes)
 }
 
 fn is_told(answer: &Answer) -> bool {
@@ -30,7 +30,7 @@ async fn twenty(servers: &Servers, user: &str) -> (Vec<String>, Vec<Ask>) {
 pub(super) async fn race_user_has_as_many_sessions_as_are_allowed(race: &Race) {
     for limit in [1, 3] {
         let servers = limited(race, |config| config.limit_per_owner(limit));
-        for when in race.rounds(8, AT_ONCE) {
+        for when in servers.until_met(race.rounds(8, AT_ONCE)) {
             servers.notes.take_created();
             let ada = new_user("ada");
             let mut before = Vec::new();
@@ -47,7 +47,6 @@ pub(super) async fn race_user_has_as_many_sessions_as_are_allowed(race: &Race) {
             let is_new = |token: &String| given(&answers).any(|given| given == token);
             assert!(alive.iter().all(|(user, token)| *user == ada && is_new(token)), "{when:?}: {alive:?}");
         }
-        servers.have_met();
     }
 }
 
@@ -55,7 +54,7 @@ pub(super) async fn race_user_has_as_many_sessions_as_are_allowed(race: &Race) {
 pub(super) async fn race_user_is_refused_one_session_too_many(race: &Race) {
     for limit in [1, 3] {
         let servers = limited(race, |config| config.limit_per_owner(limit).refuse_over_limit(true));
-        for when in race.rounds(8, AT_ONCE) {
+        for when in servers.until_met(race.rounds(8, AT_ONCE)) {
             servers.notes.take_created();
             let ada = new_user("ada");
             let (visitors, asks) = twenty(&servers, &ada).await;
@@ -74,7 +73,6 @@ pub(super) async fn race_user_is_refused_one_session_too_many(race: &Race) {
             assert!(servers.get("/leave", &done[0].token()).await.is_ok());
             sign_in(&servers, &ada).await;
         }
-        servers.have_met();
     }
 }
 
@@ -113,7 +111,7 @@ pub(super) async fn race_user_leaves_while_signing_in_elsewhere(race: &Race) {
 /// L5, O1: of fifty new tokens one lives, and is in the list once.
 pub(super) async fn race_user_is_listed_once_whatever_is_rotated(race: &Race) {
     let servers = limited(race, |config| config.limit_per_owner(2));
-    for when in race.rounds(8, AT_ONCE) {
+    for when in servers.until_met(race.rounds(8, AT_ONCE)) {
         servers.notes.take_created();
         let ada = new_user("ada");
         let token = sign_in(&servers, &ada).await;
@@ -126,5 +124,4 @@ pub(super) async fn race_user_is_listed_once_whatever_is_rotated(race: &Race) {
         assert_eq!(tokens.len(), 2, "{when:?}: {answers:?}");
         assert_eq!(alive(&servers, &[&ada], &tokens).await, [(ada, tokens[0].to_owned())], "{when:?}");
     }
-    servers.have_met();
 }

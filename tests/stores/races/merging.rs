@@ -186,7 +186,7 @@ impl Rules {
 pub(super) async fn race_every_merge_rule_holds_at_two_servers(race: &Race) {
     const WRITERS: u32 = 8;
     let servers = Servers::of(race, routes);
-    for (round, when) in race.rounds(1, AT_ONCE).enumerate() {
+    for (round, when) in servers.until_met(race.rounds(1, AT_ONCE)).enumerate() {
         let token = servers.begin("/begin").await;
         let by_name = |n: u32| (n as usize + round / 2).is_multiple_of(2);
         let path = |n| format!("/{}/{n}", if by_name(n) { "named" } else { "typed" });
@@ -210,7 +210,6 @@ pub(super) async fn race_every_merge_rule_holds_at_two_servers(race: &Race) {
         assert_eq!((add, max, min), (i64::from(sum), WRITERS, -8), "{when:?} add, max, min: {seen}");
         assert_eq!(path, (2 << WRITERS) - 2, "{when:?} path: {seen}");
     }
-    servers.have_met();
 }
 
 type Seen = (BTreeMap<String, Vec<u32>>, Vec<u32>, u32, i64, u32, i32, BTreeSet<u32>, Vec<u32>, u32);
@@ -218,7 +217,7 @@ type Seen = (BTreeMap<String, Vec<u32>>, Vec<u32>, u32, i64, u32, i32, BTreeSet<
 /// L2: whoever changes a `reject` field that another request changed meanwhile is told so, and nothing of it is saved.
 pub(super) async fn race_of_changes_that_reject_each_other_one_is_done(race: &Race) {
     let servers = Servers::of(race, routes);
-    for when in race.rounds(1, AT_ONCE) {
+    for when in servers.until_met(race.rounds(1, AT_ONCE)) {
         let token = servers.begin("/seat/typed/100").await;
         let path = |n| format!("/seat/{}/{n}", if n % 2 == 0 { "named" } else { "typed" });
         let answers = servers.race(when, (1..=6).map(|n| Ask::new(path(n), &token))).await;
@@ -229,18 +228,16 @@ pub(super) async fn race_of_changes_that_reject_each_other_one_is_done(race: &Ra
         let of_one = |n: &u32| seen == format!("{n} {}", 1 + done.len());
         assert!(done.iter().any(of_one), "{when:?}: {seen}, and {done:?} were done");
     }
-    servers.have_met();
 }
 
 /// L1: changes of different fields, of one struct, of several, and by name.
 pub(super) async fn race_changes_of_different_fields_all_survive(race: &Race) {
     let servers = Servers::of(race, routes);
-    for when in race.rounds(2, AT_ONCE) {
+    for when in servers.until_met(race.rounds(2, AT_ONCE)) {
         let token = servers.begin("/field/7").await;
         let answers = servers.race(when, (1..=FIELDS).map(|n| Ask::new(format!("/field/{n}"), &token))).await;
         assert!(answers.iter().all(Answer::is_ok), "{when:?}: {answers:?}");
         let seen = servers.get("/fields", &token).await.body;
         assert_eq!(seen, format!(r#"[1,2,3,4,5,"6",{}]"#, FIELDS - 6), "{when:?}");
     }
-    servers.have_met();
 }

@@ -11,7 +11,7 @@ use super::{
 };
 
 fn with(race: &Race, config: impl Fn(SessionConfig) -> SessionConfig) -> Servers {
-    Servers::with(&race.subject, [config(patient()), config(patient())], routes)
+    Servers::with(race, [config(patient()), config(patient())], routes)
 }
 
 /// O3, O5: who was not signed in, for another was, ends nothing of the other's.

@@ -67,7 +67,7 @@ fn routes(app: &mut ServiceConfig) {
 /// former owner is told so.
 pub(super) async fn race_a_former_owners_save_is_never_the_new_owners(race: &Race) {
     let servers = Servers::of(race, routes);
-    for when in race.rounds(1, ALL_WAYS) {
+    for when in servers.until_met(race.rounds(1, ALL_WAYS)) {
         let token = servers.begin("/enter/1").await;
         assert!(servers.get("/draft/100", &token).await.is_ok());
         let path = |n| format!("/{}/{n}", if n % 2 == 0 { "named" } else { "draft" });
@@ -88,5 +88,4 @@ pub(super) async fn race_a_former_owners_save_is_never_the_new_owners(race: &Rac
             When::Sent => assert!(saves.iter().all(|save| save.rotated(&token).is_none()), "{answers:?}"),
         }
     }
-    servers.have_met();
 }

@@ -14,7 +14,7 @@ fn is_told(answer: &Answer) -> bool {
 /// the list or dead.
 pub(super) async fn race_user_is_signed_out_everywhere_while_others_sign_in(race: &Race) {
     let servers = Servers::of(race, routes);
-    for when in race.rounds(2, ALL_WAYS) {
+    for when in servers.until_met(race.rounds(2, ALL_WAYS)) {
         servers.notes.take_created();
         let (ada, eve) = (new_user("ada"), new_user("eve"));
         let before = [sign_in(&servers, &ada).await, sign_in(&servers, &ada).await];
@@ -52,7 +52,6 @@ pub(super) async fn race_user_is_signed_out_everywhere_while_others_sign_in(race
             assert_eq!(who(&servers, token).await, "nobody", "{when:?}");
         }
     }
-    servers.have_met();
 }
 
 /// O3: of sign-ins whose writes arrive when all sessions have been ended, none survives, and all are told.
@@ -113,7 +112,7 @@ pub(super) async fn race_user_is_signed_out_everywhere_before_a_late_write_arriv
 /// leave what nobody can end.
 pub(super) async fn race_user_is_shown_what_lives_until_it_is_ended(race: &Race) {
     let config = || patient().limit_per_owner(2);
-    let servers = Servers::with(&race.subject, [config(), config()], routes);
+    let servers = Servers::with(race, [config(), config()], routes);
     for round in 0..race.rounds(4, &[When::Sent; 2]).count() {
         servers.notes.take_created();
         let ada = new_user("ada");

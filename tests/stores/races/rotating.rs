@@ -85,7 +85,7 @@ const NOBODY: Seen = (true, Vec::new(), 0);
 /// L5: a plain loser is answered, one that had more to say is told, and neither gets a token; the session is one record.
 pub(super) async fn race_of_fifty_rotations_one_token_lives(race: &Race) {
     let servers = Servers::of(race, routes);
-    for when in race.rounds(4, AT_ONCE) {
+    for when in servers.until_met(race.rounds(4, AT_ONCE)) {
         let token = servers.begin("/page/100").await;
         let path = |n| if n % 2 == 0 { "/rotate".to_owned() } else { format!("/rotate/page/{n}") };
         let answers = servers.race(when, (0..50).map(|n| Ask::new(path(n), &token))).await;
@@ -106,13 +106,12 @@ pub(super) async fn race_of_fifty_rotations_one_token_lives(race: &Race) {
         }
         assert_eq!(servers.left().await.len(), 1 + new, "{when:?}: a record that no token opens");
     }
-    servers.have_met();
 }
 
 /// L4, L5: two sign-ins of one session: who is signed in is who was told so.
 pub(super) async fn race_of_sign_ins_one_is_done(race: &Race) {
     let servers = Servers::of(race, routes);
-    for _ in race.rounds(1, &[When::Loaded]) {
+    for _ in servers.until_met(race.rounds(1, &[When::Loaded])) {
         let token = servers.begin("/page/100").await;
         let answers = servers.race(When::Loaded, (1..=6).map(|n| Ask::new(format!("/enter/{n}"), &token))).await;
         let (done, told): (Vec<_>, Vec<_>) = (1..=6).zip(&answers).partition(|(_, answer)| answer.is_ok());
@@ -122,13 +121,12 @@ pub(super) async fn race_of_sign_ins_one_is_done(race: &Race) {
         assert_eq!(see(&servers, &token).await, NOBODY);
         assert_eq!(servers.left().await.len(), 1);
     }
-    servers.have_met();
 }
 
 /// L4: what the session became has what was saved before, and nothing that came with the dead token after.
 pub(super) async fn race_nothing_that_came_with_a_dead_token_is_saved(race: &Race) {
     let servers = Servers::of(race, routes);
-    for (round, when) in race.rounds(1, ALL_WAYS).enumerate() {
+    for (round, when) in servers.until_met(race.rounds(1, ALL_WAYS)).enumerate() {
         let token = servers.begin("/page/100").await;
         let rotate = if round % 8 < 4 { "/rotate" } else { "/enter/7" };
         let saves = (1..=7).map(|n| Ask::new(format!("/page/{n}"), &token));
@@ -151,5 +149,4 @@ pub(super) async fn race_nothing_that_came_with_a_dead_token_is_saved(race: &Rac
         }
         assert_eq!(see(&servers, &token).await, NOBODY, "{when:?}");
     }
-    servers.have_met();
 }

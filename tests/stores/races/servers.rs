@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    iter,
     rc::Rc,
     sync::{
         Arc,
@@ -11,9 +12,7 @@ use std::{
     time::Duration,
 };
 
-use actix_typed_session::{
-    SessionConfig, SessionError, SessionHandle, SessionMiddleware, store::SessionStore, testing::conformance::Subject,
-};
+use actix_typed_session::{SessionConfig, SessionError, SessionHandle, SessionMiddleware, store::SessionStore};
 use actix_web::{
     App, FromRequest, HttpMessage, HttpRequest,
     http::header,
@@ -30,7 +29,7 @@ use super::{
 
 /// Two middlewares, each over an opening of the store of its own and with two workers, which are threads.
 pub(crate) struct Servers {
-    workers: Vec<Worker>,
+    workers: Vec<mpsc::UnboundedSender<Job>>,
     next: AtomicU32,
     store: Arc<dyn SessionStore>,
     /// What reached the store.
@@ -106,12 +105,12 @@ pub(crate) fn is_same(one: &str, other: &str) -> bool {
 impl Servers {
     /// Servers of these routes, which are [`patient`].
     pub(crate) fn of(race: &Race, routes: fn(&mut ServiceConfig)) -> Self {
-        Self::with(&race.subject, [patient(), patient()], routes)
+        Self::with(race, [patient(), patient()], routes)
     }
 
     /// Servers with settings for each of the two.
-    pub(crate) fn with(subject: &Subject, configs: [SessionConfig; 2], routes: fn(&mut ServiceConfig)) -> Self {
-        let (notes, stores) = (Arc::<Notes>::default(), subject.stores(2));
+    pub(crate) fn with(race: &Race, configs: [SessionConfig; 2], routes: fn(&mut ServiceConfig)) -> Self {
+        let (notes, stores) = (Arc::<Notes>::default(), race.subject.stores(2));
         let store = Arc::clone(&stores[0]);
         let servers = stores.into_iter().zip(configs).map(|(store, config)| {
             let store = Watched::new(store, Arc::clone(&notes));
@@ -119,7 +118,8 @@ impl Servers {
         });
         let servers: Vec<_> = servers.collect();
         // neighbours are of different servers
-        let workers = servers.iter().cycle().take(4).map(|sessions| Worker::start(sessions.clone(), routes)).collect();
+        let servers = race.workers.iter().zip(servers.iter().cycle());
+        let workers = servers.map(|(worker, sessions)| worker.serve(sessions.clone(), routes)).collect();
         Self { workers, next: AtomicU32::new(0), store, notes }
     }
 
@@ -190,15 +190,26 @@ impl Servers {
         left.into_iter().collect()
     }
 
-    /// Panics if no write of any round met another: then nothing was raced.
-    pub(crate) fn have_met(&self) {
-        assert!(self.notes.conflicts.load(Ordering::Relaxed) > 0, "no write met another");
+    /// These rounds, and further ones until writes of some have met, as they do by chance where what is held until all
+    /// have loaded it is not what they write. Panics where none do in a hundred more: then nothing was raced.
+    pub(crate) fn until_met(&self, rounds: impl Iterator<Item = When> + Clone) -> impl Iterator<Item = When> {
+        let further = rounds.clone().cycle().take(100).take_while(|_| !self.has_met());
+        let end = iter::from_fn(|| {
+            assert!(self.has_met(), "no write met another");
+            None
+        });
+        rounds.chain(further).chain(end)
+    }
+
+    /// Whether a write of any round met another.
+    pub(crate) fn has_met(&self) -> bool {
+        self.notes.conflicts.load(Ordering::Relaxed) > 0
     }
 
     fn send(&self, worker: usize, ask: Ask, start: Start) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
-        let worker = &self.workers[worker % self.workers.len()];
-        worker.jobs.as_ref().and_then(|jobs| jobs.send(Job { ask, start, answer }).ok()).expect("a worker that runs");
+        let sent = self.workers[worker % self.workers.len()].send(Job { ask, start, answer });
+        assert!(sent.is_ok(), "a worker that runs");
         answered
     }
 
@@ -272,10 +283,17 @@ impl Gate {
     }
 }
 
-/// A thread that serves requests as a worker of an HTTP server does, all of them at once.
-struct Worker {
-    jobs: Option<mpsc::UnboundedSender<Job>>,
+/// A thread that serves requests as a worker of an HTTP server does, all of them at once. It goes on for the whole race,
+/// for a connection of the app's pool is of no use any more when the runtime that opened it has ended.
+pub(crate) struct Worker {
+    apps: Option<mpsc::UnboundedSender<New>>,
     thread: Option<JoinHandle<()>>,
+}
+
+struct New {
+    sessions: SessionMiddleware,
+    routes: fn(&mut ServiceConfig),
+    jobs: mpsc::UnboundedReceiver<Job>,
 }
 
 struct Job {
@@ -285,10 +303,23 @@ struct Job {
 }
 
 impl Worker {
-    fn start(sessions: SessionMiddleware, routes: fn(&mut ServiceConfig)) -> Self {
-        let (jobs, to_do) = mpsc::unbounded_channel();
-        let thread = thread::spawn(move || System::new().block_on(serve(sessions, routes, to_do)));
-        Self { jobs: Some(jobs), thread: Some(thread) }
+    pub(crate) fn start() -> Self {
+        let (apps, mut to_serve) = mpsc::unbounded_channel();
+        let thread = thread::spawn(move || {
+            System::new().block_on(async {
+                while let Some(New { sessions, routes, jobs }) = to_serve.recv().await {
+                    rt::spawn(serve(sessions, routes, jobs));
+                }
+            });
+        });
+        Self { apps: Some(apps), thread: Some(thread) }
+    }
+
+    fn serve(&self, sessions: SessionMiddleware, routes: fn(&mut ServiceConfig)) -> mpsc::UnboundedSender<Job> {
+        let (to_do, jobs) = mpsc::unbounded_channel();
+        let sent = self.apps.as_ref().is_some_and(|apps| apps.send(New { sessions, routes, jobs }).is_ok());
+        assert!(sent, "a worker that runs");
+        to_do
     }
 }
 
@@ -319,7 +350,7 @@ async fn serve(sessions: SessionMiddleware, routes: fn(&mut ServiceConfig), mut 
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.jobs = None;
+        self.apps = None;
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
