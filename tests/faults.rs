@@ -23,8 +23,8 @@ use libtest_mimic::{Arguments, Trial};
 
 use self::faults::{
     backend::{Cached, dynamodb, migrated},
-    cluster, cut, disconnected, full, killed, paused, replica, sentinel,
-    shared::{self, Datastore, Elasticsearch, Firestore},
+    cluster, cut, disconnected, full, killed, paused, replica, search_cluster, sentinel,
+    shared::{self, Datastore, Elasticsearch, ElasticsearchCluster, Firestore},
     standby,
 };
 
@@ -41,6 +41,7 @@ mod faults {
     pub(crate) mod killed;
     pub(crate) mod paused;
     pub(crate) mod replica;
+    pub(crate) mod search_cluster;
     pub(crate) mod sentinel;
     pub(crate) mod standby;
 }
@@ -113,8 +114,14 @@ fn main() -> ExitCode {
         }),
     ]);
     // and those of several that are one
-    let missing = RedisServer::missing();
+    let (missing, search) = (RedisServer::missing(), Search::Elasticsearch.missing());
     trials.extend([
+        trial("elasticsearch_cluster", "a_node_is_killed", search, || {
+            search_cluster::killed(ElasticsearchCluster::share())
+        }),
+        trial("elasticsearch_cluster", "a_node_is_paused", search, || {
+            search_cluster::paused(ElasticsearchCluster::share())
+        }),
         trial("redis_cluster", "its_slots_are_moved", missing, cluster::resharded),
         trial("redis_cluster", "a_primary_is_killed", missing, || cluster::killed(&[])),
         trial("redis_cluster", "a_primary_is_killed_where_one_replica_has_to_be_there", missing, || {

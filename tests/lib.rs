@@ -23,6 +23,7 @@ pub mod support {
     pub mod remembering;
     pub mod s3;
     pub mod search;
+    pub mod search_cluster;
     pub mod server;
     pub mod table;
     pub mod trial;

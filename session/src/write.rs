@@ -27,14 +27,15 @@ pub(crate) enum Swapped {
 /// Creates a session's record. Where its answer was lost it is not sent again: it might arrive a second time, when the
 /// session has ended. A tombstone under its id finds out whether it happened, and keeps it out if it did not.
 pub(crate) async fn begin(worker: &Worker, key: &str, record: &Record, budget: Budget) -> Result<Begun, SessionError> {
-    let lost = match worker.create(key, record, budget).await {
-        Ok(Created::Created) => return Ok(Begun::Done),
-        Ok(Created::Taken) => return Ok(Begun::Taken),
-        Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => error,
-        Err(error) => return Err(error.into()),
-    };
-    // seldom, so that it takes no room in the commit's future
-    Box::pin(find_out(worker, key, record, lost, budget)).await
+    match worker.create(key, record, budget).await {
+        Ok(Created::Created) => Ok(Begun::Done),
+        // seldom, so that it takes no room in the commit's future
+        Ok(Created::Taken) => Box::pin(taken(worker, key, record, None, budget)).await,
+        Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => {
+            Box::pin(find_out(worker, key, record, error, budget)).await
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn find_out(
@@ -47,29 +48,37 @@ async fn find_out(
     let tombstone = end::tombstone(worker);
     match still_in_doubt(worker.create(key, &tombstone, budget).await, Some(&lost))? {
         Created::Created => Ok(Begun::Never(lost)),
-        Created::Taken => {
-            let stored = still_in_doubt(worker.load(key, budget).await, Some(&lost))?;
-            let is_this = stored.is_some_and(|stored| stored.version == record.version);
-            Ok(if is_this { Begun::Done } else { Begun::Taken })
-        }
+        Created::Taken => taken(worker, key, record, Some(&lost), budget).await,
     }
+}
+
+/// What it means that there is a record: it may be this one, for a store that is a cluster may send a write twice.
+async fn taken(
+    worker: &Worker,
+    key: &str,
+    record: &Record,
+    first: Option<&StoreError>,
+    budget: Budget,
+) -> Result<Begun, SessionError> {
+    let stored = still_in_doubt(worker.load(key, budget).await, first)?;
+    let is_this = stored.is_some_and(|stored| stored.version == record.version);
+    Ok(if is_this { Begun::Done } else { Begun::Taken })
 }
 
 /// Creates a record, which is sent once more where its answer was lost; false if there is another.
 pub(crate) async fn create(worker: &Worker, key: &str, record: &Record, budget: Budget) -> Result<bool, SessionError> {
-    let create = || worker.create(key, record, budget);
-    match create().await {
-        Ok(created) => Ok(created == Created::Created),
+    let (answer, in_doubt) = match worker.create(key, record, budget).await {
         Err(error) if error.kind() == StoreErrorKind::OutcomeUnknown => {
-            match still_in_doubt(create().await, Some(&error))? {
-                Created::Created => Ok(true),
-                Created::Taken => {
-                    let stored = still_in_doubt(worker.load(key, budget).await, Some(&error))?;
-                    Ok(stored.is_some_and(|stored| stored.version == record.version))
-                }
-            }
+            (worker.create(key, record, budget).await, Some(error))
         }
-        Err(error) => Err(error.into()),
+        answer => (answer, None),
+    };
+    match still_in_doubt(answer, in_doubt.as_ref())? {
+        Created::Created => Ok(true),
+        Created::Taken => {
+            let begun = taken(worker, key, record, in_doubt.as_ref(), budget).await?;
+            Ok(matches!(begun, Begun::Done))
+        }
     }
 }
 

@@ -40,6 +40,7 @@ mod connecting;
 mod failing;
 mod indexes;
 mod puppet;
+mod resent;
 
 use super::{MINUTE, assert_works, record};
 pub(crate) use actix_typed_session_tests::support::search::end as stop_shared;
@@ -49,6 +50,7 @@ pub(crate) fn trials(trials: &mut Vec<Trial>) {
     connecting::trials(trials);
     failing::trials(trials);
     indexes::trials(trials);
+    resent::trials(trials);
 }
 
 /// A test on a runtime of its own like that of a worker.

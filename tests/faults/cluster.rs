@@ -5,7 +5,7 @@ use std::time::Instant;
 use actix_typed_session::store::RedisStore;
 use actix_typed_session_tests::support::redis_cluster::{RedisCluster, until};
 
-use super::load::{TIMEOUT, assert_kept, measured, under_load};
+use super::load::{TIMEOUT, measured, under_load};
 
 /// Slots go from one server to the next, all around.
 pub(crate) async fn resharded() {
@@ -36,7 +36,7 @@ pub(crate) async fn killed(arguments: &[&str]) {
     let store = RedisStore::new(&cluster.url()).unwrap().timeout(TIMEOUT);
     let fault = format!("a primary killed {}", arguments.join(" "));
     let mut without = Vec::new();
-    let (_, findings) = measured(&fault, store, 1, async |load, round| {
+    let measured = measured(&fault, store, 1, async |load, round| {
         let primaries = cluster.primaries();
         let at = primaries[usize::try_from(round).unwrap() % primaries.len()];
         let killed = Instant::now();
@@ -50,5 +50,5 @@ pub(crate) async fn killed(arguments: &[&str]) {
     })
     .await;
     println!("{fault}: milliseconds until another took over: {without:?}");
-    assert_kept(&findings);
+    measured.assert_kept();
 }

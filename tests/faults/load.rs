@@ -43,12 +43,34 @@ fn rounds(usual: u64) -> u64 {
 /// `strike` gets the number of the round. When it returns, all has to be mended.
 pub(crate) async fn under_load(fault: &str, store: impl SessionStore, strike: impl AsyncFnMut(&Load, u64)) {
     let is_s3 = store.name() == "opendal";
-    let (summary, mut findings) = measured(fault, store, 2, strike).await;
-    if is_s3 {
-        // versitygw deletes an object while it replaces it on a condition, each as if the other were not there
-        findings.revived = 0;
+    let Measured { summary, during, after } = measured(fault, store, 2, strike).await;
+    for mut findings in [during, after] {
+        if is_s3 {
+            // versitygw deletes an object while it replaces it on a condition, each as if the other were not there
+            findings.revived = 0;
+        }
+        assert!(findings == Findings::default(), "{summary}: {:?}", &findings.wrong[..findings.wrong.len().min(10)]);
     }
-    assert!(findings == Findings::default(), "{summary}: {:?}", &findings.wrong[..findings.wrong.len().min(10)]);
+}
+
+/// What was found wrong.
+pub(crate) struct Measured {
+    summary: String,
+    /// While faults happened.
+    pub(crate) during: Findings,
+    /// When all was well again.
+    pub(crate) after: Findings,
+}
+
+impl Measured {
+    /// Asserts what no failover may do, whatever it loses: do a change twice, show a visitor another's session, or hang.
+    pub(crate) fn assert_kept(&self) {
+        for findings in [&self.during, &self.after] {
+            let of_another = |wrong: &&String| wrong.contains("sees what is of");
+            assert_eq!((findings.twice, findings.late), (0, 0), "{:?}", findings.wrong);
+            assert_eq!(findings.wrong.iter().find(of_another), None);
+        }
+    }
 }
 
 /// The same where what was acknowledged may be lost by what the server promises: says what was.
@@ -57,7 +79,7 @@ pub(crate) async fn measured(
     store: impl SessionStore,
     usual_rounds: u64,
     mut strike: impl AsyncFnMut(&Load, u64),
-) -> (String, Findings) {
+) -> Measured {
     // what guards is read from what is kept, too, where anything is: else nothing would be
     let timeout = store.timeout().unwrap_or_default().max(TIMEOUT);
     let config = SessionConfig::new().store_timeout(timeout).cache_guarded(true);
@@ -76,23 +98,21 @@ pub(crate) async fn measured(
         recoveries.push(load.recovery(mended));
     }
     load.is_over.store(true, Ordering::SeqCst);
-    let mut unseen = 0;
+    let mut left = Vec::new();
     for visitor in visitors {
-        unseen += visitor.await.unwrap().hold_against(&load).await;
+        left.push(visitor.await.unwrap());
+    }
+    let during = load.log().findings.clone();
+    let mut unseen = 0;
+    for left in left {
+        unseen += left.hold_against(&load).await;
     }
     idler.abort();
     load.count_late();
     let summary = load.summary(fault, unseen, &recoveries);
     println!("{summary}");
-    let findings = std::mem::take(&mut load.log().findings);
-    (summary, findings)
-}
-
-/// What no failover may do, whatever it loses: do a change twice, show a visitor another's session, or hang.
-pub(crate) fn assert_kept(findings: &Findings) {
-    let of_another = |wrong: &&String| wrong.contains("sees what is of");
-    assert_eq!((findings.twice, findings.late), (0, 0), "{:?}", findings.wrong);
-    assert_eq!(findings.wrong.iter().find(of_another), None);
+    let after = load.log().findings.since(&during);
+    Measured { summary, during, after }
 }
 
 /// What the visitors were answered so far.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use actix_typed_session::store::RedisStore;
 use actix_typed_session_tests::support::{redis_cluster::until, redis_sentinels::RedisSentinels};
 
-use super::load::{TIMEOUT, assert_kept, measured};
+use super::load::{TIMEOUT, measured};
 
 /// It is killed, and comes back as the other's replica.
 ///
@@ -31,7 +31,7 @@ async fn failed_over(fault: &str, arguments: &[&str], how: Fault) {
     let store = RedisStore::new(&servers.url()).unwrap().timeout(TIMEOUT);
     let fault = format!("{fault} {}", arguments.join(" "));
     let mut without = Vec::new();
-    let (_, findings) = measured(&fault, store, 1, async |load, _| {
+    let measured = measured(&fault, store, 1, async |load, _| {
         let at = servers.primary();
         let began = Instant::now();
         match how {
@@ -60,5 +60,5 @@ async fn failed_over(fault: &str, arguments: &[&str], how: Fault) {
     })
     .await;
     println!("{fault}: milliseconds until the other took over: {without:?}");
-    assert_kept(&findings);
+    measured.assert_kept();
 }

@@ -1,5 +1,5 @@
-//! Servers that take long to start, each of which the trials of a store share: [`Elasticsearch`], [`Firestore`],
-//! [`Datastore`].
+//! Servers that take long to start, each of which the trials of a store share: [`Elasticsearch`],
+//! [`ElasticsearchCluster`], [`Firestore`], [`Datastore`].
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -11,6 +11,7 @@ use actix_typed_session::store::{DatastoreStore, ElasticsearchStore, FirestoreSt
 use actix_typed_session_tests::support::{
     gcloud::{GcloudServer, Mode},
     search::{Search, SearchServer},
+    search_cluster::SearchCluster,
 };
 
 use super::backend::{Backend, make};
@@ -23,6 +24,7 @@ type Place<S> = Mutex<Option<S>>;
 
 static ELASTICSEARCH: Place<SearchServer> = Mutex::new(None);
 static OPENSEARCH: Place<SearchServer> = Mutex::new(None);
+static ELASTICSEARCH_CLUSTER: Place<SearchCluster> = Mutex::new(None);
 static FIRESTORE: Place<GcloudServer> = Mutex::new(None);
 static DATASTORE: Place<GcloudServer> = Mutex::new(None);
 
@@ -31,6 +33,7 @@ pub(crate) fn end() {
     for place in [&ELASTICSEARCH, &OPENSEARCH] {
         drop(place.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
+    drop(ELASTICSEARCH_CLUSTER.lock().unwrap_or_else(PoisonError::into_inner).take());
     for place in [&FIRESTORE, &DATASTORE] {
         drop(place.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -81,6 +84,41 @@ impl Elasticsearch {
         let server = Self { lease, index };
         make(server.store(server.port()).timeout(Duration::from_secs(20)));
         server
+    }
+}
+
+/// Three nodes of Elasticsearch, and an index in them with a copy on another node.
+pub(crate) struct ElasticsearchCluster {
+    lease: Lease<SearchCluster>,
+    index: String,
+}
+
+impl ElasticsearchCluster {
+    pub(crate) fn share() -> Self {
+        let lease = Lease::of(&ELASTICSEARCH_CLUSTER, || SearchCluster::start(Search::Elasticsearch));
+        let index = lease.server().nodes[0].index();
+        let mut cluster = Self { lease, index };
+        make(cluster.store().timeout(Duration::from_secs(20)));
+        cluster.nodes_mut().until_whole();
+        cluster
+    }
+
+    /// The store over all nodes.
+    pub(crate) fn store(&self) -> ElasticsearchStore {
+        ElasticsearchStore::new(&self.nodes().url()).unwrap().index(&self.index).unwrap().timeout(TIMEOUT)
+    }
+
+    /// The node with the primary copy, by the word of another than `but`.
+    pub(crate) fn primary(&self, but: Option<usize>) -> Option<usize> {
+        self.nodes().primary(&self.index, but)
+    }
+
+    pub(crate) fn nodes(&self) -> &SearchCluster {
+        self.lease.server()
+    }
+
+    pub(crate) fn nodes_mut(&mut self) -> &mut SearchCluster {
+        self.lease.server_mut()
     }
 }
 

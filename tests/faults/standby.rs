@@ -10,7 +10,7 @@ use actix_typed_session_tests::support::{
 
 use super::{
     backend::{Backend, Migrated},
-    load::{Load, assert_kept, measured, under_load},
+    load::{Load, measured, under_load},
 };
 
 /// A server that can have a standby.
@@ -43,12 +43,12 @@ pub(crate) async fn asynchronous(primary: impl Replicated) {
     let proxy = Proxy::start(primary.port()).await;
     let store = primary.store(proxy.port());
     let mut primary = primary;
-    let (_, findings) = measured("its asynchronous standby took over", store, 1, async |load, _| {
+    let measured = measured("its asynchronous standby took over", store, 1, async |load, _| {
         let standby = primary.standby().await;
         hand_over(load, &mut primary, standby, &proxy).await;
     })
     .await;
-    assert_kept(&findings);
+    measured.assert_kept();
 }
 
 /// The primary is killed, its standby promoted, and the address that the app knows moved to it.

@@ -1,4 +1,5 @@
-//! [`Odd`]: a store that throws out records when it likes, knows every key already, or creates them when nobody waits any more.
+//! [`Odd`]: a store that throws out records when it likes, knows every key already, creates them when nobody waits any more,
+//! or does each write twice.
 
 use std::{
     sync::{
@@ -20,6 +21,8 @@ pub(crate) struct Odd {
     pub(crate) may_evict: bool,
     /// How many more times it says of a new session that its id is taken.
     pub(crate) taken: Arc<AtomicUsize>,
+    /// Whether it does each write twice, and answers what the second came to, as a cluster may.
+    pub(crate) twice: bool,
     /// What each `create` of a session came to, and a permit for each.
     pub(crate) created: Arc<Mutex<Vec<Created>>>,
     pub(crate) count: Arc<Semaphore>,
@@ -31,6 +34,7 @@ impl Odd {
             inner,
             may_evict: false,
             taken: Arc::default(),
+            twice: false,
             created: Arc::default(),
             count: Arc::new(Semaphore::new(0)),
         }
@@ -49,6 +53,9 @@ impl SessionStore for Odd {
         }
         let (this, key, record) = (self.clone(), key.to_owned(), record.clone());
         let create = async move {
+            if this.twice {
+                let _ = this.inner.create(&key, &record).await?;
+            }
             let created = this.inner.create(&key, &record).await;
             if let (Ok(created), false) = (&created, key.contains("owner:")) {
                 this.created.lock().unwrap().push(*created);
@@ -59,6 +66,9 @@ impl SessionStore for Odd {
         tokio::spawn(create).await.unwrap()
     }
     async fn update(&self, key: &str, record: &Record, expected: &Version) -> Result<Updated, StoreError> {
+        if self.twice {
+            let _ = self.inner.update(key, record, expected).await?;
+        }
         self.inner.update(key, record, expected).await
     }
     async fn touch(&self, key: &str, expires_in: Duration) -> Result<bool, StoreError> {

@@ -8,9 +8,11 @@ use actix_typed_session::{
     testing::{Fault, FaultStore, Operation},
 };
 
+use actix_typed_session_tests::support::{browser::Browser, server::Server};
+
 use super::{
     odd::Odd,
-    site::{DAY, Site, id, ok, who},
+    site::{DAY, Site, id, ok, routes, who},
 };
 
 /// `printf '"ada"' | sha256sum`
@@ -96,6 +98,29 @@ async fn a_lost_answer_does_no_harm() {
     site.faults.next(Operation::Update, 1, Fault::LostAnswer);
     let two = site.signed_in("ada").await;
     assert_eq!(site.ids("ada").await, [id(&one), id(&two)]);
+}
+
+/// L9
+#[tokio::test]
+async fn what_a_store_does_twice_is_done_once() {
+    let odd = Odd { twice: true, ..Odd::new(FaultStore::new(MemoryStore::default())) };
+    let middleware = SessionMiddleware::new(odd);
+    let sessions = middleware.sessions().unwrap();
+    let server = Server::start(middleware, 1, routes);
+    let (one, two, visitor) =
+        (Browser::new(server.address), Browser::new(server.address), Browser::new(server.address));
+    for path in ["/item/1", "/item/2", "/login/ada", "/item/3", "/rotate", "/item/4"] {
+        ok(&one.get(path).await);
+    }
+    ok(&two.get("/login/ada").await);
+    ok(&visitor.get("/item/5").await);
+    assert_eq!((one.get("/items").await.body, visitor.get("/items").await.body), ("[1, 2, 3, 4]".into(), "[5]".into()));
+    assert_eq!(sessions.of("ada").await.unwrap().len(), 2);
+    assert_eq!(two.get("/others").await.body, "1");
+    assert_eq!((who(&one).await, who(&two).await), (None, Some("ada".to_owned())));
+    ok(&one.get("/login/ada").await);
+    ok(&two.get("/destroy").await);
+    assert_eq!(sessions.revoke_owner("ada").await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub, missing_debug_implementations, reason = "each test file uses a part of it")]
 
 use std::{
+    fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
@@ -78,24 +79,39 @@ pub fn end() {
     }
 }
 
-/// A cluster of one node with its files in a folder of its own; killed when dropped. It asks for no password.
+/// A node, by itself a cluster, with its files in a folder of its own; killed when dropped. It asks for no password.
 pub struct SearchServer {
     search: Search,
     folder: TempDir,
     port: u16,
+    cluster: String,
+    settings: String,
     process: Option<Child>,
 }
 
 impl SearchServer {
     /// A node on a free port of 127.0.0.1.
     pub fn start(search: Search) -> Self {
-        let mut server = Self { search, folder: TempDir::new().unwrap(), port: 0, process: None };
+        let mut server = Self::new(search, &new_cluster(), "discovery.type: single-node");
         let started = (0..20).any(|_| {
             server.port = free_port();
             server.try_start()
         });
         assert!(started, "{} does not start", search.name());
         server
+    }
+
+    /// A node of a cluster, whose `settings` say how it finds the others. It begins, and is not waited for.
+    pub(super) fn begin(search: Search, cluster: &str, settings: &str) -> Self {
+        let mut server = Self::new(search, cluster, settings);
+        server.port = free_port();
+        server.spawn();
+        server
+    }
+
+    fn new(search: Search, cluster: &str, settings: &str) -> Self {
+        let (folder, cluster, settings) = (TempDir::new().unwrap(), cluster.to_owned(), settings.to_owned());
+        Self { search, folder, port: 0, cluster, settings, process: None }
     }
 
     /// `http://127.0.0.1:port`.
@@ -145,45 +161,62 @@ impl SearchServer {
 
     /// What it answers to a request, which may have a body: status and body.
     pub fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        ask(self.port, method, path, body).unwrap()
+        ask(self.port, method, path, body, Duration::from_secs(20)).unwrap()
+    }
+
+    /// What it answers to a question, if it does within seconds.
+    pub(super) fn try_get(&self, path: &str) -> Option<(u16, String)> {
+        ask(self.port, "GET", path, "", Duration::from_secs(3)).ok()
+    }
+
+    /// Waits until its cluster is as it should be, in the words of a question after its health; `false` if the node ends
+    /// before.
+    pub(super) fn until_health(&mut self, condition: &str) -> bool {
+        let path = format!("/_cluster/health?{condition}&timeout=2s");
+        let is_so = |server: &Self| server.try_get(&path).is_some_and(|(status, _)| status == 200);
+        // it takes some ten seconds of two processors
+        let patience = Instant::now() + Duration::from_secs(180);
+        while !is_so(self) {
+            if self.process.as_mut().is_none_or(|process| process.try_wait().unwrap().is_some()) {
+                return false;
+            }
+            assert!(Instant::now() < patience, "{}: not {condition}", self.search.name());
+            sleep(Duration::from_millis(100));
+        }
+        true
     }
 
     fn try_start(&mut self) -> bool {
+        self.spawn();
+        self.until_health("wait_for_status=yellow")
+    }
+
+    fn spawn(&mut self) {
         let (name, class) = self.search.runner();
         let jars = installed(name).unwrap().join("*");
-        let mut process = Command::new("java")
+        let config = self.folder.path().join("config");
+        fs::create_dir_all(&config).unwrap();
+        // else it takes no writes where the disk is almost full, of which the records of tests are no part
+        let settings = format!("cluster.routing.allocation.disk.threshold_enabled: false\n{}\n", self.settings);
+        fs::write(config.join(format!("{}.yml", self.search.name())), settings).unwrap();
+        let process = Command::new("java")
             .args(["-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"])
             .arg(jars)
             .arg(class)
             .arg("-basePath")
             .arg(self.folder.path().join("data"))
+            .arg("-confPath")
+            .arg(config)
             // it counts its nodes from 1
             .args(["-numOfNode", "1", "-baseHttpPort", &(self.port - 1).to_string(), "-useLogger"])
+            .args(["-clusterName", &self.cluster])
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let is_up = || {
-            ask(self.port, "GET", "/_cluster/health?wait_for_status=yellow&timeout=2s", "")
-                .is_ok_and(|(status, _)| status == 200)
-        };
-        // it takes some ten seconds of two processors
-        let patience = Instant::now() + Duration::from_secs(180);
-        while !is_up() {
-            if process.try_wait().unwrap().is_some() {
-                return false;
-            }
-            assert!(Instant::now() < patience, "{} does not start", self.search.name());
-            sleep(Duration::from_millis(100));
-        }
         self.process = Some(process);
-        // else it takes no writes where the disk is almost full, of which the records of tests are no part
-        let settings = r#"{"persistent":{"cluster.routing.allocation.disk.threshold_enabled":false}}"#;
-        let (status, answer) = self.ask("PUT", "/_cluster/settings", settings);
-        assert_eq!(status, 200, "{answer}");
-        true
     }
 }
 
@@ -191,6 +224,12 @@ impl Drop for SearchServer {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// A name for a cluster that no other test has: nodes that find each other by chance don't join then.
+pub(super) fn new_cluster() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("sessions-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A port of those that the runners take, which nobody listens on.
@@ -205,9 +244,9 @@ fn free_port() -> u16 {
     }
 }
 
-fn ask(port: u16, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
+fn ask(port: u16, method: &str, path: &str, body: &str, patience: Duration) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.set_read_timeout(Some(patience))?;
     let length = body.len();
     let head = format!(
         "{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"

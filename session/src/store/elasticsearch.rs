@@ -19,11 +19,12 @@ use self::{
     http::{Answer, Cluster, Effect, Patience, Request},
     layout::Item,
     seen::{At, Seen, Sight},
+    writes::Writes,
 };
 use crate::{
     clock::{Clock, millis},
     error::ConfigError,
-    store::{Created, Record, SessionStore, StoreError, Swept, Updated, Version, async_trait},
+    store::{Created, Record, SessionStore, StoreError, StoreErrorKind, Swept, Updated, Version, async_trait},
 };
 
 mod address;
@@ -31,6 +32,7 @@ mod check;
 mod http;
 mod layout;
 mod seen;
+mod writes;
 
 /// Sessions in an index of Elasticsearch 7.10 to 9, or of OpenSearch.
 ///
@@ -177,16 +179,16 @@ impl SessionStore for ElasticsearchStore {
         layout::check_size(record)?;
         let call = self.call(key).await?;
         let expires = layout::expiry(record.expires_in, self.clock.now());
-        let document = layout::document(record, expires);
+        let writes = Writes::first(record.version);
         loop {
-            if call.put(Precondition::Absent, document.clone(), record, expires).await? {
+            if call.put(Precondition::Absent, record, &writes, expires).await? {
                 return Ok(Created::Created);
             }
             match call.get().await? {
                 Got::Expired(at) => {
-                    let is_done = call.put(Precondition::At(at), document.clone(), record, expires).await?;
-                    // else somebody was there first
-                    return Ok(if is_done { Created::Created } else { Created::Taken });
+                    if call.put(Precondition::At(at), record, &writes, expires).await? {
+                        return Ok(Created::Created);
+                    }
                 }
                 // it was deleted in between, or the copy that was asked has not heard of it yet
                 Got::Nothing => sleep(PAUSE).await,
@@ -200,24 +202,24 @@ impl SessionStore for ElasticsearchStore {
         let call = self.call(key).await?;
         let now = self.clock.now();
         let expires = layout::expiry(record.expires_in, now);
-        let document = layout::document(record, expires);
-        let sight = self.seen.recall(&call.id).filter(|sight| sight.version == *expected && sight.expires > now);
-        let mut at = sight.map(|sight| sight.at);
-        let mut tries = 0;
+        let sight = self.seen.recall(&call.id).filter(|sight| sight.writes.latest == *expected && sight.expires > now);
+        let mut base = sight.map(|sight| (sight.at, sight.writes));
+        let (mut refused_at, mut tries) = (None, 0);
         loop {
-            let at = match at.take() {
-                Some(at) => at,
+            let (at, writes) = match base.take() {
+                Some(base) => base,
                 None => match call.get().await? {
-                    Got::Live(found) if found.item.record.version == *expected => found.at,
-                    Got::Live(found) => return Ok(Updated::Conflict(found.item.record)),
+                    Got::Live(Found { item, at }) if item.record.version == *expected => (at, item.writes),
+                    Got::Live(found) => return found.instead_of(record.version, expected, refused_at),
                     _ => return Ok(Updated::Gone),
                 },
             };
-            if call.put(Precondition::At(at), document.clone(), record, expires).await? {
+            if call.put(Precondition::At(at), record, &writes.then(record.version), expires).await? {
                 return Ok(Updated::Done);
             }
             // somebody wrote meanwhile: an update, or a touch, which leaves the version as it is. What is read next may
             // come from a copy that has not heard of it yet
+            refused_at = Some(at);
             tries += 1;
             if tries > 2 {
                 sleep(PAUSE).await;
@@ -405,7 +407,23 @@ struct Found {
 
 impl Found {
     fn sight(&self) -> Sight {
-        Sight { at: self.at, version: self.item.record.version, expires: self.item.expires }
+        Sight { at: self.at, writes: self.item.writes.clone(), expires: self.item.expires }
+    }
+
+    /// What an update came to that finds this, and was refused before where it was sent.
+    fn instead_of(self, version: Version, expected: &Version, refused_at: Option<At>) -> Result<Updated, StoreError> {
+        let writes = &self.item.writes;
+        if writes.are_over(version) {
+            // the servers sent it twice, and others wrote over it since
+            return Ok(Updated::Done);
+        }
+        let is_later = |refused: At| refused.term == self.at.term && refused.sequence < self.at.sequence;
+        if writes.contain(*expected) || refused_at.is_none_or(is_later) {
+            return Ok(Updated::Conflict(self.item.record));
+        }
+        // too much was written since to tell, or this is a copy that does not have it all yet
+        let text = "another copy became the primary meanwhile, and what became of the write is not to be seen";
+        Err(StoreError::new(StoreErrorKind::OutcomeUnknown, text))
     }
 }
 
@@ -454,8 +472,8 @@ impl Call<'_> {
     async fn put(
         &self,
         precondition: Precondition,
-        document: String,
         record: &Record,
+        writes: &Writes,
         expires: u64,
     ) -> Result<bool, StoreError> {
         let Self { store, id, .. } = self;
@@ -466,11 +484,12 @@ impl Call<'_> {
                 format!("/{index}/_doc/{id}?require_alias=true&if_seq_no={sequence}&if_primary_term={term}&{wait}")
             }
         };
-        let request = Request { method: Method::PUT, path, body: Some(document), effect: Effect::Write };
+        let body = Some(layout::document(record, writes, expires));
+        let request = Request { method: Method::PUT, path, body, effect: Effect::Write };
         let answer = store.cluster.send(&request, self.patience).await?;
         match answer.status {
             200 | 201 if result(&answer).is_some() => {
-                let sight = at(&answer).map(|at| Sight { at, version: record.version, expires });
+                let sight = at(&answer).map(|at| Sight { at, writes: writes.clone(), expires });
                 store.seen.keep(id, sight);
                 Ok(true)
             }

@@ -67,19 +67,22 @@ pub(crate) fn error(status: u16, kind: &str) -> Option<(u16, String)> {
 
 /// A server that passes on what comes to the one at this port.
 pub(crate) fn relay(port: u16) -> Puppet {
-    Puppet::start(move |asked| {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-        let length = asked.body.len();
-        let head = format!(
-            "{}\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n",
-            asked.line
-        );
-        stream.write_all(format!("{head}{}", asked.body).as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let status = answer.split(' ').nth(1)?.parse().ok()?;
-        Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
-    })
+    Puppet::start(move |asked| pass_on(asked, port))
+}
+
+/// What the server at this port answers to the same request.
+pub(crate) fn pass_on(asked: &Asked, port: u16) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    let length = asked.body.len();
+    let head = format!(
+        "{}\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n",
+        asked.line
+    );
+    stream.write_all(format!("{head}{}", asked.body).as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let status = answer.split(' ').nth(1)?.parse().ok()?;
+    Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
 }
 
 fn serve(client: &TcpStream, log: &Mutex<Vec<Asked>>, answer: &Answer) {

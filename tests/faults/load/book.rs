@@ -30,7 +30,7 @@ pub(crate) enum Death {
 }
 
 /// What was wrong, in numbers that all have to be 0.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Findings {
     /// Changes that were acknowledged and are not there.
     pub(crate) missing: u64,
@@ -44,6 +44,20 @@ pub(crate) struct Findings {
     pub(crate) late: u64,
     /// Answers that are none to be given, and other things that can't be.
     pub(crate) wrong: Vec<String>,
+}
+
+impl Findings {
+    /// What was found since there were these.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            missing: self.missing - before.missing,
+            twice: self.twice - before.twice,
+            revived: self.revived - before.revived,
+            old_tokens: self.old_tokens - before.old_tokens,
+            late: self.late - before.late,
+            wrong: self.wrong[before.wrong.len()..].to_vec(),
+        }
+    }
 }
 
 impl Book {

@@ -1,6 +1,6 @@
-//! A record as a document: `{ "v": version, "e": expiry, "d": contents }`, and its key.
+//! A record as a document: `{ "v": writes, "e": expiry, "d": contents }`, and its key.
 //!
-//! Version and contents are in base64, which is what the type `binary` takes, and the expiry is a date in milliseconds.
+//! Writes and contents are in base64, which is what the type `binary` takes, and the expiry is a date in milliseconds.
 
 use std::{borrow::Cow, fmt::Write as _, time::Duration};
 
@@ -8,9 +8,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::writes::Writes;
 use crate::{
     clock::millis,
-    store::{Record, StoreError, StoreErrorKind, Version},
+    store::{Record, StoreError, StoreErrorKind},
 };
 
 /// The largest record: in base64 it is below the 100 MB that a server takes unless it is told otherwise.
@@ -50,11 +51,11 @@ pub(super) fn too_large() -> StoreError {
     )
 }
 
-/// The document of a record.
-pub(super) fn document(record: &Record, expires: u64) -> String {
-    let mut text = String::with_capacity(record.bytes.len() * 4 / 3 + 80);
+/// The document of a record that these writes have made.
+pub(super) fn document(record: &Record, writes: &Writes, expires: u64) -> String {
+    let mut text = String::with_capacity(record.bytes.len() * 4 / 3 + 240);
     text.push_str(r#"{"v":""#);
-    STANDARD.encode_string(record.version.as_bytes(), &mut text);
+    STANDARD.encode_string(writes.to_bytes(), &mut text);
     let _ = write!(text, r#"","e":{expires},"d":""#);
     STANDARD.encode_string(&record.bytes, &mut text);
     text.push_str(r#""}"#);
@@ -78,8 +79,9 @@ pub(super) fn expiry(expires_in: Duration, now: u64) -> u64 {
     now.saturating_add(millis(expires_in)).saturating_add(1).min(LAST)
 }
 
-/// What a document holds: when it ends, and the record, whose time may be over.
+/// What a document holds: what wrote it, when it ends, and the record, whose time may be over.
 pub(super) struct Item {
+    pub(super) writes: Writes,
     pub(super) expires: u64,
     pub(super) record: Record,
 }
@@ -88,9 +90,10 @@ pub(super) struct Item {
 pub(super) fn read(source: &Value, now: u64) -> Option<Item> {
     let bytes = |name: &str| STANDARD.decode(source.get(name)?.as_str()?).ok();
     let expires = source.get("e")?.as_u64()?;
-    let version = Version::from_bytes(bytes("v")?.try_into().ok()?);
+    let writes = Writes::from_bytes(&bytes("v")?)?;
     let expires_in = Duration::from_millis(expires.saturating_sub(now));
-    Some(Item { expires, record: Record { version, bytes: bytes("d")?.into(), expires_in } })
+    let record = Record { version: writes.latest, bytes: bytes("d")?.into(), expires_in };
+    Some(Item { writes, expires, record })
 }
 
 #[cfg(test)]
@@ -98,6 +101,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
     use super::*;
+    use crate::store::Version;
 
     const NOW: u64 = 1_800_000_000_000;
 
@@ -105,19 +109,25 @@ mod tests {
     fn a_record_comes_back_from_its_document() {
         for bytes in [Vec::new(), vec![0], (0..=255).collect(), vec![7; 100_000]] {
             let record = Record::new(bytes, Duration::from_secs(60));
-            let text = document(&record, expiry(record.expires_in, NOW));
+            let writes = Writes::first(Version::random()).then(record.version);
+            let text = document(&record, &writes, expiry(record.expires_in, NOW));
             let item = read(&serde_json::from_str(&text).unwrap(), NOW + 1).unwrap();
-            assert_eq!(item.record, record);
+            assert_eq!((item.record, item.writes), (record, writes));
         }
     }
 
     /// What is written today has to be read by every later version.
     #[test]
-    fn a_document_is_version_date_and_contents() {
-        let record =
-            Record { version: Version::from_bytes([1; 16]), ..Record::new("contents", Duration::from_secs(60)) };
-        let text = document(&record, expiry(record.expires_in, NOW));
+    fn a_document_is_writes_date_and_contents() {
+        let record = Record::new("contents", Duration::from_secs(60));
+        let (expires, first) = (expiry(record.expires_in, NOW), Writes::first(Version::from_bytes([1; 16])));
+        let text = document(&record, &first, expires);
         assert_eq!(text, r#"{"v":"AQEBAQEBAQEBAQEBAQEBAQ==","e":1800000060001,"d":"Y29udGVudHM="}"#);
+        let text = document(&record, &first.then(Version::from_bytes([2; 16])), expires);
+        assert_eq!(
+            text,
+            r#"{"v":"AgICAgICAgICAgICAgICAgEBAQEBAQEBAQEBAQEBAQE=","e":1800000060001,"d":"Y29udGVudHM="}"#
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::store::Version;
+use super::writes::Writes;
 
 /// How many records are kept in mind.
 const SLOTS: usize = 512;
@@ -18,10 +18,10 @@ pub(super) struct At {
 }
 
 /// What was seen of a record.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Sight {
     pub(super) at: At,
-    pub(super) version: Version,
+    pub(super) writes: Writes,
     pub(super) expires: u64,
 }
 
@@ -49,7 +49,7 @@ impl Seen {
     pub(super) fn recall(&self, id: &str) -> Option<Sight> {
         let slots = self.lock();
         let (known, sight) = slots.get(self.slot(id))?.as_ref()?;
-        (known == id).then_some(*sight)
+        (known == id).then(|| sight.clone())
     }
 
     fn slot(&self, id: &str) -> usize {
