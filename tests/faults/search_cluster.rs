@@ -5,7 +5,7 @@ use std::time::Instant;
 use actix_typed_session_tests::support::redis_cluster::until;
 
 use super::{
-    load::{Findings, measured, under_load},
+    load::{Findings, measured},
     shared::ElasticsearchCluster,
 };
 
@@ -13,7 +13,7 @@ use super::{
 pub(crate) async fn killed(mut cluster: ElasticsearchCluster) {
     let store = cluster.store();
     let mut without = Vec::new();
-    under_load("a node of three killed", store, async |load, round| {
+    let measured = measured("a node of three killed", store, 1, async |load, round| {
         let at = if round.is_multiple_of(2) { cluster.primary(None) } else { cluster.nodes().master() };
         let at = at.expect("a node that can be killed");
         let killed = Instant::now();
@@ -26,6 +26,7 @@ pub(crate) async fn killed(mut cluster: ElasticsearchCluster) {
     })
     .await;
     println!("milliseconds until another took over: {without:?}");
+    measured.assert_nothing_wrong();
 }
 
 /// The one with the primary copy hangs, and goes on when it has it no more. Until it notices, it may answer with what was
@@ -33,7 +34,7 @@ pub(crate) async fn killed(mut cluster: ElasticsearchCluster) {
 pub(crate) async fn paused(mut cluster: ElasticsearchCluster) {
     let store = cluster.store();
     let mut without = Vec::new();
-    let measured = measured("a node of three paused", store, 2, async |load, _| {
+    let measured = measured("a node of three paused", store, 1, async |load, _| {
         let at = cluster.primary(None).expect("a primary copy");
         let paused = Instant::now();
         cluster.nodes().nodes[at].pause();

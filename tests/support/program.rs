@@ -19,10 +19,10 @@ pub fn program() -> Command {
     command
 }
 
-/// Where it is: built with the features of the whole workspace, so that after its tests there is little to do.
+/// Where it is: built with the features of the whole workspace and its tests, so that after those there is little to do.
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = ["build", "--quiet", "--workspace", "--all-features", "--bin", "typed-session"];
+    let build = ["build", "--quiet", "--workspace", "--all-features", "--bin", "typed-session", "--test", "cli"];
     let built = Command::new(cargo).args(build).stdin(Stdio::null()).status().expect("cargo runs");
     assert!(built.success(), "the command line does not build");
     let this = env::current_exe().expect("a test has a path");

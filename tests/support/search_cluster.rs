@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use super::{
     process::free_port,
+    redis_cluster::until,
     search::{Search, SearchServer, new_cluster},
 };
 
@@ -43,10 +44,16 @@ impl SearchCluster {
         self.place(nodes.as_array()?.iter().find(|node| node["master"] == "*")?)
     }
 
-    /// Waits until all nodes are there, and all copies on them.
+    /// Waits until all nodes are there, and all copies on them, and each node by itself knows so.
     pub fn until_whole(&mut self) {
         let are_there = self.nodes.iter_mut().all(|node| node.until_health("wait_for_nodes=3&wait_for_status=green"));
         assert!(are_there, "a node has ended");
+        until("the nodes agree", || {
+            let path = "/_cluster/state/version,master_node?local=true";
+            let mut states = self.nodes.iter().map(|node| node.try_get(path));
+            let first = states.next().flatten();
+            first.is_some() && states.all(|state| state == first)
+        });
     }
 
     fn try_start(search: Search) -> Option<Self> {

@@ -192,7 +192,12 @@ impl SessionStore for ElasticsearchStore {
                 }
                 // it was deleted in between, or the copy that was asked has not heard of it yet
                 Got::Nothing => sleep(PAUSE).await,
-                Got::Live(_) | Got::Foreign => return Ok(Created::Taken),
+                Got::Live(found) => {
+                    if call.confirm(&found).await? {
+                        return Ok(Created::Taken);
+                    }
+                }
+                Got::Foreign => return Ok(Created::Taken),
             }
         }
     }
@@ -210,7 +215,13 @@ impl SessionStore for ElasticsearchStore {
                 Some(base) => base,
                 None => match call.get().await? {
                     Got::Live(Found { item, at }) if item.record.version == *expected => (at, item.writes),
-                    Got::Live(found) => return found.instead_of(record.version, expected, refused_at),
+                    Got::Live(found) => {
+                        if !found.item.writes.contain(record.version) || call.confirm(&found).await? {
+                            return found.instead_of(record.version, expected, refused_at);
+                        }
+                        sleep(PAUSE).await;
+                        continue;
+                    }
                     _ => return Ok(Updated::Gone),
                 },
             };

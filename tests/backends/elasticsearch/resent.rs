@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -14,7 +14,7 @@ use libtest_mimic::Trial;
 
 use super::{
     Server, fresh,
-    puppet::{Puppet, pass_on},
+    puppet::{Asked, Puppet, error, pass_on},
     record, store,
 };
 
@@ -22,7 +22,8 @@ pub(crate) fn trials(trials: &mut Vec<Trial>) {
     on_one!(trials: a_write_that_was_sent_twice_is_there, a_write_that_was_sent_twice_is_done_though_others_wrote_over_it,
         a_write_that_others_were_before_is_a_conflict_whoever_is_the_primary,
         a_write_is_of_unknown_outcome_where_a_new_primary_has_seen_too_many_others,
-        a_write_is_of_unknown_outcome_where_a_copy_does_not_know_what_was_read);
+        a_write_is_of_unknown_outcome_where_a_copy_does_not_know_what_was_read,
+        a_write_that_a_primary_has_alone_that_was_cut_off_is_not_done);
 }
 
 /// What happens to the first write that comes.
@@ -49,7 +50,9 @@ async fn before(server: &Server, way: Way) -> (ElasticsearchStore, Elasticsearch
             }
             write(&others, way.others);
         }
-        let (status, body) = pass_on(asked, port)?;
+        // which the server itself does not know
+        let line = asked.line.replace("if_primary_term=2", "if_primary_term=1");
+        let (status, body) = pass_on(&Asked { line, ..asked.clone() }, port)?;
         let is_moved = way.moved && is_over.load(Ordering::SeqCst);
         Some((status, if is_moved { body.replace(r#""_primary_term":1"#, r#""_primary_term":2"#) } else { body }))
     });
@@ -127,4 +130,38 @@ async fn a_write_is_of_unknown_outcome_where_a_copy_does_not_know_what_was_read(
     let error = behind.update("k", &record("mine"), &read.version).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::OutcomeUnknown);
     assert_eq!(direct.load("k").await.unwrap().unwrap().bytes, "mine");
+}
+
+async fn a_write_that_a_primary_has_alone_that_was_cut_off_is_not_done(server: Server) {
+    for is_created in [false, true] {
+        let (direct, index) = fresh(&server).await;
+        let first = record("first");
+        let _ = direct.create("k", &first).await.unwrap();
+        let (port, alone) = (server.port(), Mutex::new(None));
+        let was_cut_off = AtomicBool::new(false);
+        let node = Puppet::start(move |asked| {
+            let mut alone = alone.lock().unwrap();
+            if asked.what.starts_with("PUT") && !was_cut_off.swap(true, Ordering::SeqCst) {
+                *alone = Some(asked.body.clone());
+                return error(409, "version_conflict_engine_exception");
+            }
+            let is_read = asked.what.starts_with("GET") && asked.what.contains("/_doc/");
+            match alone.take_if(|_| is_read) {
+                Some(source) => {
+                    Some((200, format!(r#"{{"found":true,"_seq_no":999,"_primary_term":1,"_source":{source}}}"#)))
+                }
+                None => pass_on(asked, port),
+            }
+        });
+        let behind = store(node.url()).index(&index).unwrap().timeout(Duration::from_secs(20));
+        let mine = record("mine");
+        let key = if is_created {
+            assert_eq!(behind.create("new", &mine).await.unwrap(), Created::Created);
+            "new"
+        } else {
+            assert_eq!(behind.update("k", &mine, &first.version).await.unwrap(), Updated::Done);
+            "k"
+        };
+        assert_eq!(direct.load(key).await.unwrap().unwrap().version, mine.version);
+    }
 }

@@ -137,6 +137,13 @@ impl Call<'_> {
         }
     }
 
+    /// Whether what was found is acknowledged: it is when it could be written once more as it is. A primary that was cut
+    /// off shows what it alone has, which is thrown away when it is back.
+    pub(super) async fn confirm(&self, found: &Found) -> Result<bool, StoreError> {
+        let Found { item, at } = found;
+        self.put(Precondition::At(*at), &item.record, &item.writes, item.expires).await
+    }
+
     pub(super) async fn touch(&self, sight: Sight, expires: u64) -> Result<Touched, StoreError> {
         let Self { store, id, .. } = self;
         let At { sequence, term } = sight.at;
