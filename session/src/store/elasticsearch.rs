@@ -196,6 +196,7 @@ impl SessionStore for ElasticsearchStore {
                     if call.confirm(&found).await? {
                         return Ok(Created::Taken);
                     }
+                    sleep(PAUSE).await;
                 }
                 Got::Foreign => return Ok(Created::Taken),
             }
