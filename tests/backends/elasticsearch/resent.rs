@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -42,7 +42,7 @@ async fn before(server: &Server, way: Way) -> (ElasticsearchStore, Elasticsearch
     let (direct, index) = fresh(server).await;
     let first = record("first");
     let _ = direct.create("k", &first).await.unwrap();
-    let (port, others, is_over) = (server.port(), direct.clone(), Arc::new(AtomicBool::new(false)));
+    let (port, others, is_over) = (server.port(), direct.clone(), AtomicBool::new(false));
     let node = Puppet::start(move |asked| {
         if asked.what.starts_with("PUT") && !is_over.swap(true, Ordering::SeqCst) {
             if way.twice {
